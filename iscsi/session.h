@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * iSCSI session in full feature phase: one I_T nexus, its CmdSN window and its connections (RFC 7143
+ * §4.2.2.1, §8.3). Belongs to one worker; every call comes from that worker's thread.
+ *
+ * A session outlives its connection: session_attach() gives it one that has logged in, loss takes it
+ * away, and a relogin (same ISID, TSIH 0: session reinstatement) attaches the next one.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "iscsi/settings.h"
+
+struct nexus;
+struct ring;
+struct scsi_command;
+struct session;
+
+struct session_settings {
+	uint16_t commands_max;          /* node.session.cmds_max: tasks at once, beside the target's window */
+	uint32_t noop_interval_ms;      /* idle time before a ping; 0 = none */
+	uint32_t noop_timeout_ms;       /* an unanswered ping fails the connection; 0 = never */
+	uint32_t suspect_ms;            /* silence with commands outstanding before a ping, when other paths exist */
+	uint32_t suspect_timeout_ms;    /* more silence before the connection is failed, when other paths exist */
+	uint32_t abort_timeout_ms;      /* ABORT TASK must be answered within this */
+	uint32_t logout_timeout_ms;
+};
+
+/* Why a connection ended. */
+enum session_loss {
+	SESSION_LOSS_CLOSED,    /* FIN or RST */
+	SESSION_LOSS_TIMEOUT,   /* a ping was not answered */
+	SESSION_LOSS_PROTOCOL,  /* the target broke a rule */
+	SESSION_LOSS_DIGEST,
+	SESSION_LOSS_ASKED,     /* the target asked: async 1, 2, 3 */
+	SESSION_LOSS_LOCAL,     /* session_drop() */
+	SESSION_LOSS_LOGOUT,    /* session_logout() is complete */
+};
+
+/* Calls come on the session's thread. */
+struct session_observer {
+	/**
+	 * the connection is gone; every command that was on it has been, or will in this turn be,
+	 * returned by its done()
+	 * @text: plain words, valid during the call
+	 * @wait_s: the target wants no login before (Time2Wait)
+	 */
+	void (*lost)(struct session *session, enum session_loss loss, int error, const char *text,
+		     unsigned wait_s, void *userdata);
+	/** Async event 0 (sense for @lun), or any other number; RFC 7143 §11.9.1 */
+	void (*async_event)(struct session *session, unsigned event, uint64_t lun, void *userdata);
+};
+
+/* Counters as iscsiadm -s names them, and a few more. */
+struct session_statistics {
+	uint64_t txdata_octets, rxdata_octets;
+	uint64_t noptx_pdus, scsicmd_pdus, tmfcmd_pdus, login_pdus, text_pdus, dataout_pdus, logout_pdus,
+		snack_pdus;
+	uint64_t noprx_pdus, scsirsp_pdus, tmfrsp_pdus, textrsp_pdus, datain_pdus, logoutrsp_pdus, r2t_pdus,
+		async_pdus, rjt_pdus;
+	uint64_t digest_err, timeout_err;
+	uint64_t sends, receives; /* system-level operations, to see the batching */
+	uint64_t connections;     /* times one was attached */
+	uint32_t ping_rtt_us;     /* last NOP round trip */
+};
+
+/** session_new() - not connected yet. @settings copied; @observer alive as long. Return: 0, -ENOMEM */
+int session_new(struct ring *ring, const struct session_settings *settings,
+		const struct session_observer *observer, void *userdata, struct session **ret);
+
+/** session_free() - NULL is fine; must not be attached, and no unit of it in use */
+void session_free(struct session *session);
+
+/**
+ * session_attach() - start full feature phase on a connection that has logged in
+ * @fd: the socket; the session's from now on, also on failure
+ * @early: bytes that were received behind the last login response
+ *
+ * Return: 0; -EBUSY when attached; -ENOMEM.
+ */
+int session_attach(struct session *session, int fd, const struct negotiated *negotiated,
+		   const struct login_outcome *outcome, const void *early, size_t early_bytes);
+
+bool session_attached(const struct session *session);
+
+/** session_drop() - close the connection now; its commands come back NOT_SENT or IN_DOUBT */
+void session_drop(struct session *session, const char *why);
+
+/**
+ * session_logout() - Logout "close session" and wait for its answer; lost() follows with
+ * SESSION_LOSS_LOGOUT (or another reason when it does not end well). No new command is taken.
+ */
+void session_logout(struct session *session);
+
+const struct session_statistics *session_get_statistics(const struct session *session);
+
+/**
+ * session_unit() - the nexus to logical unit @lun through this session; made when first asked for
+ * @lun: as in struct nexus
+ *
+ * The nexus is the session's and lives as long as it; its @up follows the connection.
+ * Return: 0 or -ENOMEM.
+ */
+int session_unit(struct session *session, uint64_t lun, struct nexus **ret);
