@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * What main() needs of a face: a way in from outside that shows the manager. The D-Bus room provides
- * one; main() starts every face that is linked in and knows no more of it.
+ * What main() needs of a face: a way in from outside that shows the manager. The D-Bus room
+ * provides one; main() starts every face that is linked in and knows no more of it.
  */
 
 struct error;

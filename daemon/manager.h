@@ -25,19 +25,21 @@
 
 struct manager;
 
-/* Identity of an object over restarts: hash of what names it. 'n' + 16 hex digits in D-Bus paths. */
+/* Identity of an object over restarts: hash of what names it. 'n' + 16 hex digits in D-Bus paths.
+ */
 typedef uint64_t object_id;
 
 enum session_state {
-	SESSION_STATE_IDLE,       /* not wanted, or waiting to be started */
+	SESSION_STATE_IDLE,	  /* not wanted, or waiting to be started */
 	SESSION_STATE_CONNECTING, /* TCP */
-	SESSION_STATE_LOGIN,      /* login phase */
+	SESSION_STATE_LOGIN,	  /* login phase */
 	SESSION_STATE_LOGGED_IN,  /* full feature phase */
-	SESSION_STATE_WAITING,    /* lost or refused; retries at next_retry_us */
-	SESSION_STATE_LOGOUT,     /* logout sent */
+	SESSION_STATE_WAITING,	  /* lost or refused; retries at next_retry_us */
+	SESSION_STATE_LOGOUT,	  /* logout sent */
 	SESSION_STATE_COUNT,
 };
-/** session_state_name() - "idle", "connecting", "login", "logged-in", "reconnecting", "logging-out" */
+/** session_state_name() - "idle", "connecting", "login", "logged-in", "reconnecting", "logging-out"
+ */
 const char *session_state_name(enum session_state state);
 
 struct node {
@@ -45,25 +47,25 @@ struct node {
 	object_id id;
 	struct node_key key;
 	struct record *record;
-	struct list sessions; /* struct session_view, by node_link */
+	struct list sessions;	 /* struct session_view, by node_link */
 	struct error last_error; /* of the last login attempt */
-	uint64_t last_error_us;  /* CLOCK_REALTIME, microseconds; as all …_us here */
+	uint64_t last_error_us;	 /* CLOCK_REALTIME, microseconds; as all …_us here */
 };
 
 /* One logical unit that a session shows. */
 struct unit_view {
-	struct list link; /* in session_view.units */
+	struct list link;     /* in session_view.units */
 	uint64_t lun, number; /* wire form, Linux number */
 	struct session_view *session;
 	struct unit unit;
-	bool disk;                /* false: a controller or the like; unit holds vendor and type only */
-	struct path_view *path;   /* NULL while it is in no map */
+	bool disk; /* false: a controller or the like; unit holds vendor and type only */
+	struct path_view *path; /* NULL while it is in no map */
 };
 
 struct session_view {
 	struct list link, node_link; /* in manager_sessions() by sid, in node.sessions */
-	uint32_t sid;                /* as iscsiadm prints; never reused while the daemon lives */
-	struct node *node;           /* NULL when its record was deleted */
+	uint32_t sid;		     /* as iscsiadm prints; never reused while the daemon lives */
+	struct node *node;	     /* NULL when its record was deleted */
 	char target[ISCSI_NAME_MAX + 1], iface[65], initiator_name[ISCSI_NAME_MAX + 1];
 	char persistent_address[256], address[256], local_address[64]; /* without brackets */
 	uint16_t persistent_port, port;
@@ -75,12 +77,13 @@ struct session_view {
 	char state_reason[160]; /* plain words: why it is in this state */
 	uint64_t since_us, next_retry_us;
 	uint32_t attempts;   /* logins tried since it was last logged in */
-	bool ever_logged_in; /* false: first login still under way; iscsiadm -m session hides those */
+	bool ever_logged_in; /* false: first login still under way; iscsiadm -m session hides those
+			      */
 	struct error last_error;
 	struct negotiated negotiated; /* of the last login */
 	struct login_outcome outcome;
 	struct session_statistics statistics; /* as of the last manager_refresh_statistics() */
-	struct list units; /* struct unit_view */
+	struct list units;		      /* struct unit_view */
 };
 
 struct path_view {
@@ -100,7 +103,7 @@ struct map_view {
 	object_id id;
 	char name[UNIT_WWID_MAX]; /* /dev/hawser/<name>: alias, or the WWID */
 	struct unit unit;
-	char device[64];          /* "/dev/loop0"; empty while there is none */
+	char device[64]; /* "/dev/loop0"; empty while there is none */
 	uint32_t major, minor;
 	char exporter[16];
 	char selector[32];
@@ -119,29 +122,32 @@ struct manager_observer {
 	void (*changed)(struct manager_observer *observer, enum object_kind kind, void *object);
 	/** @object is freed after the call */
 	void (*removed)(struct manager_observer *observer, enum object_kind kind, void *object);
-	/** something happened that an operator wants to see; @object may be NULL with OBJECT_MANAGER */
+	/** something happened that an operator wants to see; @object may be NULL with
+	 * OBJECT_MANAGER */
 	void (*event)(struct manager_observer *observer, enum object_kind kind, void *object,
 		      int severity, const char *id, const char *text);
 };
 void manager_observe(struct manager *manager, struct manager_observer *observer);
 void manager_unobserve(struct manager_observer *observer);
 
-struct list *manager_nodes(struct manager *manager);    /* struct node */
+struct list *manager_nodes(struct manager *manager);	/* struct node */
 struct list *manager_sessions(struct manager *manager); /* struct session_view */
-struct list *manager_maps(struct manager *manager);     /* struct map_view */
+struct list *manager_maps(struct manager *manager);	/* struct map_view */
 struct node *manager_find_node(struct manager *manager, object_id id);
 struct session_view *manager_find_session(struct manager *manager, uint32_t sid);
 struct map_view *manager_find_map(struct manager *manager, object_id id);
 struct path_view *manager_find_path(struct manager *manager, object_id id);
 
 /* What names some nodes: empty strings and port 0 match everything. Addresses match when their text
- * is equal or when both are literals of the same address; an address without port means port 3260. */
+ * is equal or when both are literals of the same address; an address without port means port 3260.
+ */
 struct node_selector {
 	char target[ISCSI_NAME_MAX + 1];
 	char address[256];
 	uint16_t port;
 	char iface[65];
-	char startup[16]; /* "manual", "automatic", "onboot"; node.startup or node.conn[0].startup */
+	char startup[16]; /* "manual", "automatic", "onboot"; node.startup or node.conn[0].startup
+			   */
 };
 bool node_matches(const struct node *node, const struct node_selector *selector);
 bool session_matches(const struct session_view *session, const struct node_selector *selector);
@@ -149,7 +155,7 @@ bool session_matches(const struct session_view *session, const struct node_selec
 /* --- the manager itself --- */
 const char *manager_initiator_name(struct manager *manager); /* "" when there is none */
 const char *manager_version(void);
-bool manager_ready(struct manager *manager);       /* records are loaded, requests are served */
+bool manager_ready(struct manager *manager); /* records are loaded, requests are served */
 /** "ok": every map has all its paths; "degraded"; "critical": some map has none */
 const char *manager_health(struct manager *manager);
 /** re-read initiatorname.iscsi, iscsid.conf, hawser.conf and records that changed on disk */
@@ -179,8 +185,8 @@ typedef void manager_done(const struct error *error, void *userdata);
  * @wait: false: done() runs as soon as the sessions are being worked on
  *
  * done(): ERROR_NONE once all sessions are logged in, their logical units are found and the device
- * links exist; ERROR_SESSION_EXISTS when all were there already; otherwise why the first failed, and
- * a session that has never been up is given up.
+ * links exist; ERROR_SESSION_EXISTS when all were there already; otherwise why the first failed,
+ * and a session that has never been up is given up.
  */
 void manager_login(struct manager *manager, struct node *node, bool wait, manager_done *done,
 		   void *userdata);
@@ -200,12 +206,12 @@ void manager_rescan(struct manager *manager, struct session_view *session, manag
 
 /* What discovery does with what it found, as iscsiadm's -o; bits. */
 enum discovery_operation {
-	DISCOVERY_DEFAULT = 0,       /* records are made or replaced, gone ones stay */
-	DISCOVERY_NEW = 1,           /* only records that do not exist */
-	DISCOVERY_UPDATE = 2,        /* replace existing, add missing */
-	DISCOVERY_DELETE = 4,        /* records of this address that are gone */
+	DISCOVERY_DEFAULT = 0,	      /* records are made or replaced, gone ones stay */
+	DISCOVERY_NEW = 1,	      /* only records that do not exist */
+	DISCOVERY_UPDATE = 2,	      /* replace existing, add missing */
+	DISCOVERY_DELETE = 4,	      /* records of this address that are gone */
 	DISCOVERY_NON_PERSISTENT = 8, /* write nothing */
-	DISCOVERY_SHOW = 16,         /* write the discovery record only */
+	DISCOVERY_SHOW = 16,	      /* write the discovery record only */
 };
 struct discovery_request {
 	char address[256];
@@ -213,7 +219,7 @@ struct discovery_request {
 	char ifaces[8][65]; /* empty: all stored tcp ifaces, or "default" */
 	unsigned iface_count;
 	unsigned operations; /* enum discovery_operation */
-	bool stored;         /* use the stored record of this address (discoverydb -D) */
+	bool stored;	     /* use the stored record of this address (discoverydb -D) */
 };
 /* One line of the answer: target × portal × iface. */
 struct discovery_result {

@@ -3,11 +3,11 @@
 #pragma once
 
 /*
- * iSCSI session in full feature phase: one I_T nexus, its CmdSN window and its connections (RFC 7143
- * §4.2.2.1, §8.3). Belongs to one worker; every call comes from that worker's thread.
+ * iSCSI session in full feature phase: one I_T nexus, its CmdSN window and its connections (RFC
+ * 7143 §4.2.2.1, §8.3). Belongs to one worker; every call comes from that worker's thread.
  *
- * A session outlives its connection: session_attach() gives it one that has logged in, loss takes it
- * away, and a relogin (same ISID, TSIH 0: session reinstatement) attaches the next one.
+ * A session outlives its connection: session_attach() gives it one that has logged in, loss takes
+ * it away, and a relogin (same ISID, TSIH 0: session reinstatement) attaches the next one.
  */
 
 #include <stdbool.h>
@@ -22,24 +22,27 @@ struct scsi_command;
 struct session;
 
 struct session_settings {
-	uint16_t commands_max;          /* node.session.cmds_max: tasks at once, beside the target's window */
-	uint32_t noop_interval_ms;      /* idle time before a ping; 0 = none */
-	uint32_t noop_timeout_ms;       /* an unanswered ping fails the connection; 0 = never */
-	uint32_t suspect_ms;            /* silence with commands outstanding before a ping, when other paths exist */
-	uint32_t suspect_timeout_ms;    /* more silence before the connection is failed, when other paths exist */
-	uint32_t abort_timeout_ms;      /* ABORT TASK must be answered within this */
+	uint16_t
+		commands_max; /* node.session.cmds_max: tasks at once, beside the target's window */
+	uint32_t noop_interval_ms; /* idle time before a ping; 0 = none */
+	uint32_t noop_timeout_ms;  /* an unanswered ping fails the connection; 0 = never */
+	uint32_t suspect_ms; /* silence with commands outstanding before a ping, when other paths
+				exist */
+	uint32_t suspect_timeout_ms; /* more silence before the connection is failed, when other
+					paths exist */
+	uint32_t abort_timeout_ms;   /* ABORT TASK must be answered within this */
 	uint32_t logout_timeout_ms;
 };
 
 /* Why a connection ended. */
 enum session_loss {
-	SESSION_LOSS_CLOSED,    /* FIN or RST */
-	SESSION_LOSS_TIMEOUT,   /* a ping was not answered */
-	SESSION_LOSS_PROTOCOL,  /* the target broke a rule */
+	SESSION_LOSS_CLOSED,   /* FIN or RST */
+	SESSION_LOSS_TIMEOUT,  /* a ping was not answered */
+	SESSION_LOSS_PROTOCOL, /* the target broke a rule */
 	SESSION_LOSS_DIGEST,
-	SESSION_LOSS_ASKED,     /* the target asked: async 1, 2, 3 */
-	SESSION_LOSS_LOCAL,     /* session_drop() */
-	SESSION_LOSS_LOGOUT,    /* session_logout() is complete */
+	SESSION_LOSS_ASKED,  /* the target asked: async 1, 2, 3 */
+	SESSION_LOSS_LOCAL,  /* session_drop() */
+	SESSION_LOSS_LOGOUT, /* session_logout() is complete */
 };
 
 /* Calls come on the session's thread. */
@@ -59,17 +62,18 @@ struct session_observer {
 /* Counters as iscsiadm -s names them, and a few more. */
 struct session_statistics {
 	uint64_t txdata_octets, rxdata_octets;
-	uint64_t noptx_pdus, scsicmd_pdus, tmfcmd_pdus, login_pdus, text_pdus, dataout_pdus, logout_pdus,
-		snack_pdus;
-	uint64_t noprx_pdus, scsirsp_pdus, tmfrsp_pdus, textrsp_pdus, datain_pdus, logoutrsp_pdus, r2t_pdus,
-		async_pdus, rjt_pdus;
+	uint64_t noptx_pdus, scsicmd_pdus, tmfcmd_pdus, login_pdus, text_pdus, dataout_pdus,
+		logout_pdus, snack_pdus;
+	uint64_t noprx_pdus, scsirsp_pdus, tmfrsp_pdus, textrsp_pdus, datain_pdus, logoutrsp_pdus,
+		r2t_pdus, async_pdus, rjt_pdus;
 	uint64_t digest_err, timeout_err;
 	uint64_t sends, receives; /* system-level operations, to see the batching */
-	uint64_t connections;     /* times one was attached */
-	uint32_t ping_rtt_us;     /* last NOP round trip */
+	uint64_t connections;	  /* times one was attached */
+	uint32_t ping_rtt_us;	  /* last NOP round trip */
 };
 
-/** session_new() - not connected yet. @settings copied; @observer alive as long. Return: 0, -ENOMEM */
+/** session_new() - not connected yet. @settings copied; @observer alive as long. Return: 0, -ENOMEM
+ */
 int session_new(struct ring *ring, const struct session_settings *settings,
 		const struct session_observer *observer, void *userdata, struct session **ret);
 

@@ -33,11 +33,13 @@ enum map_command_kind {
 
 /* One command for a map; block/request embeds it. */
 struct map_command {
-	struct scsi_command scsi; /* cdb, direction, data, data_length set by the submitter; rest ours */
+	struct scsi_command
+		scsi; /* cdb, direction, data, data_length set by the submitter; rest ours */
 	enum map_command_kind kind;
 	uint64_t lba, blocks; /* the range it touches; for guards and accounting */
 
-	/** @error: 0, or -errno (-EIO, -ENOSPC, -EBADE, -EROFS, -EOPNOTSUPP, …); runs exactly once */
+	/** @error: 0, or -errno (-EIO, -ENOSPC, -EBADE, -EROFS, -EOPNOTSUPP, …); runs exactly once
+	 */
 	void (*done)(struct map_command *command, int error);
 
 	/* the map's while it has the command */
@@ -49,23 +51,23 @@ struct map_command {
 };
 
 struct map_settings {
-	char selector[32];           /* "service-time", "round-robin" */
-	int32_t no_path_retry_ms;    /* how long commands queue with no usable path; -1 = for ever */
+	char selector[32];	  /* "service-time", "round-robin" */
+	int32_t no_path_retry_ms; /* how long commands queue with no usable path; -1 = for ever */
 	int32_t replacement_timeout_ms; /* how long an in-doubt write waits; -1 = for ever */
 };
 
 enum map_state {
-	MAP_OK,               /* every path is usable */
-	MAP_DEGRADED,         /* some are */
+	MAP_OK,		      /* every path is usable */
+	MAP_DEGRADED,	      /* some are */
 	MAP_NO_PATH_QUEUEING, /* none is, commands queue */
 	MAP_NO_PATH_FAILING,  /* none is, commands fail with EIO */
 	MAP_STATE_COUNT,
 };
 
 enum path_state {
-	PATH_PENDING,     /* its nexus is up, identity not verified yet */
-	PATH_ACTIVE,      /* carries I/O */
-	PATH_FAILED,      /* its nexus is down, or failed too often */
+	PATH_PENDING,	  /* its nexus is up, identity not verified yet */
+	PATH_ACTIVE,	  /* carries I/O */
+	PATH_FAILED,	  /* its nexus is down, or failed too often */
 	PATH_QUARANTINED, /* leads to another unit than it should: never used */
 	PATH_STATE_COUNT,
 };
@@ -78,8 +80,8 @@ const char *path_state_name(enum path_state state);
 struct path_statistics {
 	uint64_t reads, writes, flushes, discards; /* commands completed */
 	uint64_t bytes_read, bytes_written;
-	uint64_t errors;       /* commands that came back with a path error */
-	uint64_t failures;     /* times the path failed */
+	uint64_t errors;			 /* commands that came back with a path error */
+	uint64_t failures;			 /* times the path failed */
 	uint64_t latency_sum_ns, latency_max_ns; /* over completed reads and writes */
 	uint32_t in_flight;
 	uint64_t in_flight_bytes;
@@ -131,7 +133,8 @@ bool map_idle(const struct map *map);
  */
 int map_add_path(struct map *map, struct nexus *nexus, void *userdata, struct path **ret);
 
-/** map_remove_path() - frees @path; its commands move as if it had failed; none may be on its wire */
+/** map_remove_path() - frees @path; its commands move as if it had failed; none may be on its wire
+ */
 void map_remove_path(struct map *map, struct path *path);
 
 /** path_verified() - the identity behind the nexus was checked since its last login: use it */

@@ -24,10 +24,10 @@ enum scsi_direction {
  * differ in doubt: whether the device may have executed the command, or may still execute it.
  */
 enum scsi_outcome {
-	SCSI_COMPLETED,      /* the device answered: @status, @sense, @residual_bytes */
-	SCSI_NOT_SENT,       /* no byte reached the transport: can be sent elsewhere freely */
-	SCSI_IN_DOUBT,       /* some or all of it reached the transport, and no answer came */
-	SCSI_ABORTED,        /* the device confirmed that it is over: it will not execute later */
+	SCSI_COMPLETED,	     /* the device answered: @status, @sense, @residual_bytes */
+	SCSI_NOT_SENT,	     /* no byte reached the transport: can be sent elsewhere freely */
+	SCSI_IN_DOUBT,	     /* some or all of it reached the transport, and no answer came */
+	SCSI_ABORTED,	     /* the device confirmed that it is over: it will not execute later */
 	SCSI_TARGET_FAILURE, /* iSCSI Response other than 00h (RFC 7143 §11.4.3); status is void */
 };
 
@@ -47,10 +47,10 @@ enum scsi_status {
 
 struct scsi_result {
 	enum scsi_outcome outcome;
-	uint8_t status;          /* enum scsi_status; valid when SCSI_COMPLETED */
-	uint8_t sense_length;    /* bytes in @sense; 0 when there is none */
+	uint8_t status;		  /* enum scsi_status; valid when SCSI_COMPLETED */
+	uint8_t sense_length;	  /* bytes in @sense; 0 when there is none */
 	bool underflow, overflow; /* residual flags U and O (RFC 7143 §11.4.5) */
-	uint32_t residual_bytes; /* with @underflow or @overflow */
+	uint32_t residual_bytes;  /* with @underflow or @overflow */
 	uint8_t sense[SCSI_SENSE_MAX];
 };
 
@@ -58,7 +58,7 @@ struct scsi_command {
 	/* set by the submitter */
 	uint8_t cdb[16];
 	enum scsi_direction direction;
-	void *data;           /* contiguous; written (DATA_IN) or read (DATA_OUT) until done() */
+	void *data;	      /* contiguous; written (DATA_IN) or read (DATA_OUT) until done() */
 	uint32_t data_length; /* bytes; the Expected Data Transfer Length */
 	uint32_t timeout_ms;  /* 0 = the transport's own limits only */
 	void (*done)(struct scsi_command *command);
@@ -76,7 +76,8 @@ struct scsi_command {
 static inline bool scsi_command_good(const struct scsi_command *command)
 {
 	return command->result.outcome == SCSI_COMPLETED &&
-	       (command->result.status == SCSI_GOOD || command->result.status == SCSI_CONDITION_MET);
+	       (command->result.status == SCSI_GOOD ||
+		command->result.status == SCSI_CONDITION_MET);
 }
 
 /** scsi_command_received() - bytes of data that are valid after a GOOD data-in command */

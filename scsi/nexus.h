@@ -36,7 +36,8 @@ struct nexus_ops {
 
 struct nexus {
 	const struct nexus_ops *ops;
-	uint64_t lun; /* the 8 bytes of SAM-5 §4.7 as a big-endian number, as REPORT LUNS gave them */
+	uint64_t lun; /* the 8 bytes of SAM-5 §4.7 as a big-endian number, as REPORT LUNS gave them
+		       */
 	bool up;      /* the transport is connected: execute() will be taken */
 };
 

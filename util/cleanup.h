@@ -17,28 +17,28 @@
 #define owned(name) __attribute__((cleanup(name##_freep))) struct name *
 
 /** DEFINE_OWNED() - make owned(@name) possible; @name##_free() must accept NULL */
-#define DEFINE_OWNED(name)                                                                         \
-	static inline void name##_freep(struct name **p)                                           \
-	{                                                                                          \
-		name##_free(*p);                                                                   \
-	}                                                                                          \
+#define DEFINE_OWNED(name) \
+	static inline void name##_freep(struct name **p) \
+	{ \
+		name##_free(*p); \
+	} \
 	struct name
 
 /** take() - the value of an owned pointer; the variable is NULL afterwards */
-#define take(p)                                                                                    \
-	({                                                                                         \
-		__typeof__(p) *take_p_ = &(p);                                                     \
-		__typeof__(p) take_v_ = *take_p_;                                                  \
-		*take_p_ = NULL;                                                                   \
-		take_v_;                                                                           \
+#define take(p) \
+	({ \
+		__typeof__(p) *take_p_ = &(p); \
+		__typeof__(p) take_v_ = *take_p_; \
+		*take_p_ = NULL; \
+		take_v_; \
 	})
 
 /** take_fd() - the descriptor in an owned_fd variable; the variable is -1 afterwards */
-#define take_fd(fd)                                                                                \
-	({                                                                                         \
-		int take_fd_ = (fd);                                                               \
-		(fd) = -1;                                                                         \
-		take_fd_;                                                                          \
+#define take_fd(fd) \
+	({ \
+		int take_fd_ = (fd); \
+		(fd) = -1; \
+		take_fd_; \
 	})
 
 static inline void cleanup_free(void *p)
@@ -58,21 +58,21 @@ static inline void cleanup_close(int *fd)
 /** owned_fd - for file descriptors, -1 when empty: owned_fd int fd = -1; */
 #define owned_fd __attribute__((cleanup(cleanup_close)))
 
-#define container_of(pointer, type, member)                                                        \
+#define container_of(pointer, type, member) \
 	((type *)((char *)(pointer) - __builtin_offsetof(type, member)))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-#define MIN(a, b)                                                                                  \
-	({                                                                                         \
-		__auto_type min_a_ = (a);                                                          \
-		__auto_type min_b_ = (b);                                                          \
-		min_a_ < min_b_ ? min_a_ : min_b_;                                                 \
+#define MIN(a, b) \
+	({ \
+		__auto_type min_a_ = (a); \
+		__auto_type min_b_ = (b); \
+		min_a_ < min_b_ ? min_a_ : min_b_; \
 	})
 
-#define MAX(a, b)                                                                                  \
-	({                                                                                         \
-		__auto_type max_a_ = (a);                                                          \
-		__auto_type max_b_ = (b);                                                          \
-		max_a_ > max_b_ ? max_a_ : max_b_;                                                 \
+#define MAX(a, b) \
+	({ \
+		__auto_type max_a_ = (a); \
+		__auto_type max_b_ = (b); \
+		max_a_ > max_b_ ? max_a_ : max_b_; \
 	})

@@ -15,7 +15,10 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name) \
+	{ \
+		&(name), &(name) \
+	}
 
 static inline void list_init(struct list *list)
 {
@@ -70,30 +73,30 @@ static inline void list_splice(struct list *to, struct list *from)
 #define list_entry(pointer, type, member) container_of(pointer, type, member)
 
 /** list_first() - first entry, or NULL when empty */
-#define list_first(head, type, member)                                                             \
+#define list_first(head, type, member) \
 	(list_empty(head) ? NULL : list_entry((head)->next, type, member))
 
 /** list_pop() - unlink and give the first entry, or NULL when empty */
-#define list_pop(head, type, member)                                                               \
-	({                                                                                         \
-		struct list *pop_head_ = (head);                                                   \
-		type *pop_entry_ = NULL;                                                           \
-		if (!list_empty(pop_head_)) {                                                      \
-			pop_entry_ = list_entry(pop_head_->next, type, member);                    \
-			list_remove(&pop_entry_->member);                                          \
-		}                                                                                  \
-		pop_entry_;                                                                        \
+#define list_pop(head, type, member) \
+	({ \
+		struct list *pop_head_ = (head); \
+		type *pop_entry_ = NULL; \
+		if (!list_empty(pop_head_)) { \
+			pop_entry_ = list_entry(pop_head_->next, type, member); \
+			list_remove(&pop_entry_->member); \
+		} \
+		pop_entry_; \
 	})
 
 /** list_for_each() - @entry over all of @head; the body must not unlink anything */
-#define list_for_each(entry, head, member)                                                         \
-	for (entry = list_entry((head)->next, __typeof__(*entry), member);                         \
-	     &entry->member != (head);                                                             \
+#define list_for_each(entry, head, member) \
+	for (entry = list_entry((head)->next, __typeof__(*entry), member); \
+	     &entry->member != (head); \
 	     entry = list_entry(entry->member.next, __typeof__(*entry), member))
 
 /** list_for_each_safe() - as list_for_each(), and the body may unlink or free @entry itself */
-#define list_for_each_safe(entry, following, head, member)                                         \
-	for (entry = list_entry((head)->next, __typeof__(*entry), member),                         \
-	    following = list_entry(entry->member.next, __typeof__(*entry), member);                \
-	     &entry->member != (head); entry = following,                                          \
+#define list_for_each_safe(entry, following, head, member) \
+	for (entry = list_entry((head)->next, __typeof__(*entry), member), \
+	    following = list_entry(entry->member.next, __typeof__(*entry), member); \
+	     &entry->member != (head); entry = following, \
 	    following = list_entry(entry->member.next, __typeof__(*entry), member))

@@ -4,8 +4,8 @@
 
 /*
  * Messages from any thread to the one that owns the mailbox: the only thing that threads share.
- * Posting never blocks, allocates or fails, and wakes the owner only when the box was empty, so that
- * a burst costs one system call. Mails of one sender arrive in the order they were posted.
+ * Posting never blocks, allocates or fails, and wakes the owner only when the box was empty, so
+ * that a burst costs one system call. Mails of one sender arrive in the order they were posted.
  *
  * The owner waits for mailbox_fd() to become readable (an eventfd) and then calls
  * mailbox_deliver().

@@ -33,8 +33,8 @@ struct op {
 /** struct ring_timer - one-shot; embed it, ring_timer_init() it once */
 struct ring_timer {
 	void (*expired)(struct ring_timer *timer);
-	uint64_t at_ns; /* CLOCK_MONOTONIC; 0 = not armed */
-	unsigned index; /* in the ring's heap */
+	uint64_t at_ns;				     /* CLOCK_MONOTONIC; 0 = not armed */
+	struct ring_timer *child, *sibling, *before; /* in the ring's heap */
 };
 
 /** struct deferred - work for the end of this turn, once however often it was asked for */
@@ -67,7 +67,8 @@ void ring_stop(struct ring *ring);
 uint64_t ring_now_ns(const struct ring *ring);
 
 void ring_recvmsg(struct ring *ring, struct op *op, int fd, struct msghdr *message, int flags);
-void ring_sendmsg(struct ring *ring, struct op *op, int fd, const struct msghdr *message, int flags);
+void ring_sendmsg(struct ring *ring, struct op *op, int fd, const struct msghdr *message,
+		  int flags);
 /** ring_read() - read at the current position (pipes, eventfds); @buffer alive until done() */
 void ring_read(struct ring *ring, struct op *op, int fd, void *buffer, size_t length_bytes);
 /** ring_poll() - one-shot: done() with the ready events (POLLIN …) in @res */
