@@ -49,8 +49,8 @@ struct error {
 	char *text; /* one sentence without the final stop; owned */
 };
 
-#define ERROR_INIT                                                                                 \
-	{                                                                                          \
+#define ERROR_INIT \
+	{ \
 	}
 
 /**
@@ -69,6 +69,9 @@ static inline bool error_is_set(const struct error *error)
 {
 	return error->code != ERROR_NONE;
 }
+
+/** error_text() - the sentence, or the code's summary when there is none; never NULL */
+const char *error_text(const struct error *error);
 
 /** owned_error - struct error that clears itself: owned_error struct error e = ERROR_INIT; */
 #define owned_error __attribute__((cleanup(error_clear)))
