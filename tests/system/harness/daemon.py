@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# SPDX-FileCopyrightText: Hawser developers
+"""hawserd out of the build directory, with folders of its own, and its two commands."""
+
+import glob
+import json
+import os
+import signal
+import socket
+
+from harness.commands import Failure, Program, run, wait_until
+
+INITIATOR = "iqn.2024-05.org.example.hawser:initiator"
+
+# Defaults of new records in tests: give up on the unreachable soon, so that wrong input is told within
+# seconds. A test that wants other values passes them.
+ISCSID_CONF = {
+    "node.startup": "manual",
+    "node.session.initial_login_retry_max": "1",
+    "node.conn[0].timeo.login_timeout": "3",
+    "node.session.timeo.replacement_timeout": "60",
+    "discovery.sendtargets.reopen_max": "1",
+    "discovery.sendtargets.timeo.login_timeout": "3",
+}
+
+
+class Build:
+    """A build directory, and whether its programs carry a sanitizer."""
+
+    def __init__(self, folder):
+        self.folder = os.path.abspath(folder)
+        self.hawserd = self._program("daemon/hawserd")
+        self.hawser = self._program("cli/hawser")
+        self.iscsiadm = self._program("cli/iscsiadm")
+        self.sanitizer = None
+        if os.path.exists(self.hawserd):
+            with open(self.hawserd, "rb") as file:
+                image = file.read()
+            for mark, name in ((b"__asan_init", "address"), (b"__tsan_init", "thread")):
+                if mark in image:
+                    self.sanitizer = name
+
+    def _program(self, path):
+        return os.path.join(self.folder, path)
+
+    @property
+    def patience(self):
+        """Programs under a sanitizer are slower; no test is about how much."""
+        return 4 if self.sanitizer else 1
+
+
+class Hawserd:
+    def __init__(self, build, folder, namespace=None, conf=None, initiator=INITIATOR, conf_dir=None):
+        self.build = build
+        self.namespace = namespace
+        self.folder = folder
+        self.conf_dir = conf_dir or os.path.join(folder, "conf")
+        self.run_dir = os.path.join(folder, "run")
+        self.dev_dir = os.path.join(folder, "dev")
+        for path in (self.conf_dir, self.run_dir, self.dev_dir):
+            os.makedirs(path, exist_ok=True)
+        self._write("initiatorname.iscsi", f"InitiatorName={initiator}\n")
+        settings = {**ISCSID_CONF, **(conf or {})}
+        self._write("iscsid.conf", "".join(f"{key} = {value}\n" for key, value in settings.items()))
+        self.environment = {"HAWSER_RUN_DIR": self.run_dir}
+        if build.sanitizer:
+            report = os.path.join(folder, "sanitizer")
+            options = f"log_path={report}:exitcode=99:abort_on_error=0:detect_stack_use_after_return=1"
+            self.environment["ASAN_OPTIONS"] = options
+            self.environment["TSAN_OPTIONS"] = f"log_path={report}:exitcode=99"
+            self.environment["UBSAN_OPTIONS"] = f"log_path={report}:print_stacktrace=1"
+        self.program = None
+
+    def _write(self, name, text):
+        path = os.path.join(self.conf_dir, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o600)
+
+    # ---- life
+
+    def start(self):
+        """Returns once it says READY=1, as systemd would wait for it."""
+        ready = os.path.join(self.folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            if os.path.exists(ready):
+                os.unlink(ready)
+            notify.bind(ready)
+            command = [
+                self.build.hawserd, "--foreground", "--conf-dir", self.conf_dir,
+                "--run-dir", self.run_dir, "--dev-dir", self.dev_dir,
+            ]  # fmt: skip
+            if self.namespace:
+                command = self.namespace.inside(command)
+            self.program = Program(
+                command,
+                os.path.join(self.folder, "hawserd.log"),
+                env={**self.environment, "NOTIFY_SOCKET": ready},
+            )
+            notify.settimeout(0.2)
+            wait_until(lambda: self._told_ready(notify), "hawserd is ready", 15 * self.build.patience)
+        os.unlink(ready)
+        return self
+
+    def _told_ready(self, notify):
+        if not self.program.running:
+            code = self.program.process.returncode
+            raise Failure(f"hawserd ended with status {code}:\n{self.program.log()[-4000:]}")
+        try:
+            return "READY=1" in notify.recv(4096).decode().splitlines()
+        except (socket.timeout, BlockingIOError):
+            return False
+
+    @property
+    def pid(self):
+        return self.program.pid
+
+    def stop(self, timeout=30):
+        """SIGTERM: flush, log out, end with 0."""
+        self.program.signal(signal.SIGTERM)
+        code = self.program.wait(timeout * self.build.patience)
+        if code != 0:
+            raise Failure(f"hawserd ended with status {code}:\n{self.program.log()[-4000:]}")
+
+    def crash(self):
+        """kill -9"""
+        self.program.signal(signal.SIGKILL)
+        self.program.process.wait(20)
+
+    def clean_up(self):
+        """End it somehow, and say what a sanitizer had to say."""
+        if self.program and self.program.running:
+            self.program.signal(signal.SIGTERM)
+            try:
+                self.program.process.wait(20 * self.build.patience)
+            except Exception:
+                self.program.kill()
+
+    def sanitizer_reports(self):
+        text = ""
+        for path in sorted(glob.glob(os.path.join(self.folder, "sanitizer.*"))):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text += file.read()
+        return text
+
+    def log(self):
+        return self.program.log() if self.program else ""
+
+    def memory_kib(self):
+        """Resident memory (VmRSS)."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1])
+        raise Failure("no VmRSS")
+
+    # ---- its commands
+
+    def iscsiadm(self, words, **options):
+        """words: the command line as one would type it behind "iscsiadm" """
+        return self._command(self.build.iscsiadm, words, options)
+
+    def hawser(self, words, **options):
+        return self._command(self.build.hawser, words, options)
+
+    def _command(self, program, words, options):
+        words = words.split() if isinstance(words, str) else words
+        options.setdefault("timeout", 60 * self.build.patience)
+        return run([program, *words], env=self.environment, **options)
+
+    def status(self):
+        """What "hawser status --json" tells."""
+        return json.loads(self.hawser("status --json").out)
+
+    # ---- what tests ask most
+
+    def discover(self, portal, code=0):
+        return self.iscsiadm(f"-m discovery -t st -p {portal}", code=code)
+
+    def login(self, iqn=None, portal=None, code=0):
+        return self._node("-l", iqn, portal, code)
+
+    def logout(self, iqn=None, portal=None, code=0):
+        return self._node("-u", iqn, portal, code)
+
+    def _node(self, verb, iqn, portal, code):
+        words = ["-m", "node"]
+        words += ["-T", iqn] if iqn else []
+        words += ["-p", str(portal)] if portal else []
+        return self.iscsiadm([*words, verb], code=code)
+
+    def connect(self, iqn, portals):
+        """Discover at each portal, log in to the target through all of them, return its device."""
+        for portal in portals:
+            self.discover(portal)
+        self.login(iqn)
+        return self.device(iqn, portals[0])
+
+    def by_path(self, iqn, portal, lun=1):
+        return os.path.join(self.dev_dir, f"disk/by-path/ip-{portal}-iscsi-{iqn}-lun-{lun}")
+
+    def device(self, iqn, portal, lun=1):
+        """The block device behind the by-path link, which must be there when a login returns."""
+        link = self.by_path(iqn, portal, lun)
+        if not os.path.exists(link):
+            raise Failure(f"no link {link}:\n{self.log()[-3000:]}")
+        return os.path.realpath(link)
+
+    def record_path(self, iqn, portal, tpgt=1, iface="default"):
+        return os.path.join(
+            self.conf_dir, "nodes", iqn, f"{portal.address},{portal.port},{tpgt}", iface
+        )
+
+    def session_ids(self):
+        """iscsiadm's session numbers; none is no error."""
+        listed = self.iscsiadm("-m session", check=False)
+        if listed.code not in (0, 21):
+            raise Failure(str(listed))
+        return [int(line.split("[")[1].split("]")[0]) for line in listed.out.splitlines()]
+
+    def paths(self):
+        """All paths of all maps as hawser status tells them."""
+        return [path for each in self.status()["maps"] for path in each["paths"]]
+
+    def active_paths(self):
+        return sum(path["state"] == "active" for path in self.paths())
+
+    def wait_for_paths(self, count, timeout=30):
+        wait_until(
+            lambda: self.active_paths() == count,
+            f"{count} active paths",
+            timeout * self.build.patience,
+            every=0.1,
+        )
