@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include "iscsi/connection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "iscsi/receiver.h"
+#include "iscsi/settings.h"
+#include "iscsi/statistics.h"
+#include "iscsi/task.h"
+#include "util/cleanup.h"
+#include "util/crc32c.h"
+#include "util/ring.h"
+
+#define BATCH_PDUS  64
+#define BATCH_BYTES (1u << 20)
+
+/* One PDU of the batch that is being sent. */
+struct outgoing {
+	struct pdu_slot slot;
+	uint8_t header_digest[DIGEST_LENGTH];
+	uint8_t trailer[3 + DIGEST_LENGTH]; /* padding and data digest */
+};
+
+struct connection {
+	struct ring *ring;
+	const struct connection_ops *ops;
+	void *owner;
+	struct session_statistics *statistics;
+	int fd; /* -1: not running */
+	bool header_digest, data_digest;
+	uint32_t exp_stat_sn;
+
+	struct receiver receiver;
+	struct op receive_op;
+	struct msghdr receive_message;
+	struct iovec receive_iov[2];
+	size_t early_bytes;
+	bool receiving;
+
+	struct op send_op;
+	struct msghdr send_message;
+	struct iovec send_iov[BATCH_PDUS * 4];
+	struct outgoing batch[BATCH_PDUS];
+	unsigned batched;
+	bool sending;
+	struct deferred flush;
+
+	struct keepalive keepalive;
+	struct ring_timer timer;
+
+	bool ending;
+	enum connection_end end;
+	int end_error;
+	char end_text[160];
+	struct deferred finish;
+};
+
+DEFINE_OWNED(connection);
+
+static void connection_receive(struct connection *connection);
+
+void *connection_owner(const struct connection *connection)
+{
+	return connection->owner;
+}
+
+bool connection_running(const struct connection *connection)
+{
+	return connection->fd >= 0 && !connection->ending;
+}
+
+/* The end. */
+
+static void connection_finish(struct deferred *deferred)
+{
+	struct connection *connection = container_of(deferred, struct connection, finish);
+	/* After a fault nothing more of ours may reach the target: RST, and forget what is queued.
+	 */
+	struct linger linger = {.l_onoff = connection->end != CONNECTION_CLOSED_BY_TARGET};
+	unsigned batched = connection->batched;
+
+	if (connection->receiving || connection->sending || connection->fd < 0)
+		return;
+	setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(connection->fd);
+	connection->fd = -1;
+	connection->ending = false;
+	connection->batched = 0;
+	for (unsigned i = 0; i < batched; i++)
+		if (connection->batch[i].slot.owner)
+			connection->ops->left(connection, connection->batch[i].slot.owner);
+	connection->ops->ended(connection, connection->end, connection->end_error,
+			       connection->end_text);
+}
+
+void connection_drop(struct connection *connection, enum connection_end end, int error,
+		     const char *text)
+{
+	if (!connection_running(connection))
+		return;
+	connection->ending = true;
+	connection->end = end;
+	connection->end_error = error;
+	snprintf(connection->end_text, sizeof(connection->end_text), "%s",
+		 text ? text : strerror(-error));
+	ring_timer_disarm(connection->ring, &connection->timer);
+	ring_undefer(&connection->flush);
+	/* The kernel may be using our memory until both operations have reported. */
+	if (connection->receiving)
+		ring_cancel(connection->ring, &connection->receive_op);
+	if (connection->sending)
+		ring_cancel(connection->ring, &connection->send_op);
+	ring_defer(connection->ring, &connection->finish);
+}
+
+/* Sending. */
+
+static unsigned outgoing_fill(struct connection *connection, struct outgoing *out,
+			      struct iovec *iov)
+{
+	struct pdu_slot *slot = &out->slot;
+	uint32_t padding = pdu_padding(slot->data_length), trailer = padding;
+	struct iovec *first = iov;
+
+	slot->bhs.data_segment_length = be24_of(slot->data_length);
+	slot->request.exp_stat_sn = be32_of(connection->exp_stat_sn);
+	*iov++ = (struct iovec){&slot->bhs, BHS_LENGTH};
+	if (connection->header_digest) {
+		crc32c_to_wire(crc32c(0, &slot->bhs, BHS_LENGTH), out->header_digest);
+		*iov++ = (struct iovec){out->header_digest, DIGEST_LENGTH};
+	}
+	if (!slot->data_length)
+		return (unsigned)(iov - first);
+	*iov++ = (struct iovec){(void *)slot->data, slot->data_length};
+	memset(out->trailer, 0, sizeof(out->trailer));
+	if (connection->data_digest) {
+		uint32_t crc = crc32c(0, slot->data, slot->data_length);
+
+		crc = crc32c(crc, out->trailer, padding);
+		crc32c_to_wire(crc, out->trailer + padding);
+		trailer += DIGEST_LENGTH;
+	}
+	if (trailer)
+		*iov++ = (struct iovec){out->trailer, trailer};
+	return (unsigned)(iov - first);
+}
+
+static void connection_send(struct connection *connection)
+{
+	connection->sending = true;
+	connection->statistics->sends++;
+	ring_sendmsg(connection->ring, &connection->send_op, connection->fd,
+		     &connection->send_message, MSG_NOSIGNAL);
+}
+
+/* Collect everything that is due into one batch and send it. */
+static void connection_fill_batch(struct connection *connection)
+{
+	struct msghdr *message = &connection->send_message;
+	uint32_t bytes = 0;
+
+	message->msg_iov = connection->send_iov;
+	message->msg_iovlen = 0;
+	while (connection->batched < BATCH_PDUS && bytes < BATCH_BYTES) {
+		struct outgoing *out = &connection->batch[connection->batched];
+
+		if (!connection->ops->next_pdu(connection, &out->slot))
+			break;
+		bytes += BHS_LENGTH + out->slot.data_length;
+		message->msg_iovlen +=
+			outgoing_fill(connection, out, &connection->send_iov[message->msg_iovlen]);
+		connection->batched++;
+	}
+	connection->statistics->txdata_octets += bytes;
+	if (connection->batched)
+		connection_send(connection);
+}
+
+static int connection_process_early(struct connection *connection)
+{
+	size_t early = connection->early_bytes;
+
+	connection->early_bytes = 0;
+	return early ? receiver_commit(&connection->receiver, early) : 0;
+}
+
+static void connection_flush(struct deferred *deferred)
+{
+	struct connection *connection = container_of(deferred, struct connection, flush);
+
+	if (!connection_running(connection))
+		return;
+	if (!connection->receiving && connection_process_early(connection) == 0)
+		connection_receive(connection);
+	if (connection_running(connection) && !connection->sending)
+		connection_fill_batch(connection);
+}
+
+void connection_kick(struct connection *connection)
+{
+	if (connection_running(connection) && !connection->sending)
+		ring_defer(connection->ring, &connection->flush);
+}
+
+/* A short send: what is left of the batch starts at a later byte. */
+static void message_advance(struct msghdr *message, size_t bytes)
+{
+	while (bytes && bytes >= message->msg_iov->iov_len) {
+		bytes -= message->msg_iov->iov_len;
+		message->msg_iov++;
+		message->msg_iovlen--;
+	}
+	if (bytes) {
+		message->msg_iov->iov_base = (uint8_t *)message->msg_iov->iov_base + bytes;
+		message->msg_iov->iov_len -= bytes;
+	}
+}
+
+static void connection_sent(struct op *op, int res, unsigned flags)
+{
+	struct connection *connection = container_of(op, struct connection, send_op);
+	unsigned batched = connection->batched;
+
+	connection->sending = false;
+	if (connection->ending) {
+		ring_defer(connection->ring, &connection->finish);
+		return;
+	}
+	if (res < 0) {
+		connection_drop(connection, CONNECTION_CLOSED_BY_TARGET, res, NULL);
+		return;
+	}
+	message_advance(&connection->send_message, (size_t)res);
+	if (connection->send_message.msg_iovlen) {
+		connection_send(connection);
+		return;
+	}
+	connection->batched = 0;
+	for (unsigned i = 0; i < batched; i++)
+		if (connection->batch[i].slot.owner)
+			connection->ops->left(connection, connection->batch[i].slot.owner);
+	connection_kick(connection);
+}
+
+/* Receiving. */
+
+static int connection_header(struct receiver *receiver, const struct bhs *bhs, void **data)
+{
+	struct connection *connection = container_of(receiver, struct connection, receiver);
+	const char *why = NULL;
+	int r = connection->ops->header(connection, bhs, data, &why);
+
+	if (r < 0)
+		connection_drop(connection, CONNECTION_PROTOCOL_ERROR, r, why);
+	return r;
+}
+
+/* Does the PDU carry a StatSN of its own (RFC 7143 §4.2.2.2)? */
+static bool pdu_counts(const struct bhs *bhs)
+{
+	switch (pdu_opcode(bhs)) {
+	case PDU_R2T:
+		return false;
+	case PDU_NOP_IN:
+		return be32_get(bhs->initiator_task_tag) != RESERVED_TAG;
+	case PDU_DATA_IN:
+		return bhs->flags & DATA_IN_STATUS;
+	default:
+		return true;
+	}
+}
+
+static int connection_pdu(struct receiver *receiver, const struct bhs *bhs, const uint8_t *data)
+{
+	struct connection *connection = container_of(receiver, struct connection, receiver);
+	const char *why = NULL;
+	int r = 0;
+
+	if (connection->ending)
+		return -ECANCELED;
+	connection->statistics->rxdata_octets += BHS_LENGTH + pdu_data_length(bhs);
+	if (pdu_counts(bhs)) {
+		uint32_t stat_sn = be32_get(((const struct bhs_response *)bhs)->stat_sn);
+
+		if (sn_less(stat_sn, connection->exp_stat_sn))
+			return 0; /* a duplicate: already processed */
+		if (stat_sn != connection->exp_stat_sn) {
+			why = "StatSN skips: an answer was lost";
+			r = -EPROTO;
+		}
+		connection->exp_stat_sn = stat_sn + 1;
+	}
+	if (r == 0)
+		r = connection->ops->received(connection, bhs, data, &why);
+	if (r < 0)
+		connection_drop(connection, CONNECTION_PROTOCOL_ERROR, r, why);
+	return r;
+}
+
+static const struct receiver_ops receiver_ops = {
+	.header = connection_header,
+	.pdu = connection_pdu,
+};
+
+static void connection_receive(struct connection *connection)
+{
+	unsigned n = receiver_prepare(&connection->receiver, connection->receive_iov);
+
+	connection->receive_message = (struct msghdr){
+		.msg_iov = connection->receive_iov,
+		.msg_iovlen = n,
+	};
+	connection->receiving = true;
+	ring_recvmsg(connection->ring, &connection->receive_op, connection->fd,
+		     &connection->receive_message, 0);
+}
+
+static void connection_received(struct op *op, int res, unsigned flags)
+{
+	struct connection *connection = container_of(op, struct connection, receive_op);
+	int r;
+
+	connection->receiving = false;
+	if (connection->ending) {
+		ring_defer(connection->ring, &connection->finish);
+		return;
+	}
+	if (res <= 0) {
+		connection_drop(connection, CONNECTION_CLOSED_BY_TARGET, res ? res : -ECONNRESET,
+				res ? NULL : "the target closed the connection");
+		return;
+	}
+	connection->statistics->receives++;
+	keepalive_heard(&connection->keepalive, ring_now_ns(connection->ring));
+	r = receiver_commit(&connection->receiver, (size_t)res);
+	if (r == -EBADMSG) {
+		connection->statistics->digest_err++;
+		connection_drop(connection, CONNECTION_DIGEST_ERROR, r, "wrong digest");
+	} else if (r < 0) {
+		/* The ops have mostly said why already; the first reason counts. */
+		connection_drop(connection, CONNECTION_PROTOCOL_ERROR, r, "malformed PDU header");
+	} else if (!connection->ending) {
+		connection_receive(connection);
+	}
+}
+
+/* Life signs. */
+
+static void connection_arm(struct connection *connection, uint32_t delay_ms)
+{
+	uint64_t at_ns = ring_now_ns(connection->ring) + delay_ms * UINT64_C(1000000);
+
+	/* Under load this is asked for at every request: an earlier timer will look again itself.
+	 */
+	if (delay_ms && (!ring_timer_armed(&connection->timer) || connection->timer.at_ns > at_ns))
+		ring_timer_arm(connection->ring, &connection->timer, delay_ms);
+}
+
+static void connection_check(struct ring_timer *timer)
+{
+	struct connection *connection = container_of(timer, struct connection, timer);
+	uint64_t now_ns = ring_now_ns(connection->ring);
+	uint32_t again_ms;
+
+	switch (keepalive_check(&connection->keepalive, now_ns, &again_ms)) {
+	case KEEPALIVE_PING:
+		if (connection->ops->ping(connection))
+			keepalive_pinged(&connection->keepalive, now_ns);
+		break;
+	case KEEPALIVE_DEAD:
+		connection->statistics->timeout_err++;
+		connection_drop(connection, CONNECTION_SILENT, -ETIMEDOUT,
+				"the target does not answer");
+		return;
+	case KEEPALIVE_FINE:
+		break;
+	}
+	connection_arm(connection, again_ms);
+}
+
+void connection_set_busy(struct connection *connection, bool busy)
+{
+	if (!busy) {
+		keepalive_idle(&connection->keepalive);
+		return;
+	}
+	keepalive_busy(&connection->keepalive, ring_now_ns(connection->ring));
+	connection_arm(connection, keepalive_first_check_ms(&connection->keepalive));
+}
+
+void connection_set_aggressive(struct connection *connection, bool aggressive)
+{
+	connection->keepalive.aggressive = aggressive;
+	if (connection_running(connection))
+		connection_arm(connection, keepalive_first_check_ms(&connection->keepalive));
+}
+
+uint32_t connection_ping_answered(struct connection *connection)
+{
+	uint64_t since_ns = connection->keepalive.pinged_ns;
+
+	keepalive_answered(&connection->keepalive);
+	return since_ns ? (uint32_t)((ring_now_ns(connection->ring) - since_ns) / 1000) : 0;
+}
+
+/* The beginning. */
+
+int connection_new(struct ring *ring, const struct connection_ops *ops, void *owner,
+		   struct session_statistics *statistics, struct connection **ret)
+{
+	owned(connection) connection = calloc(1, sizeof(*connection));
+	int r;
+
+	if (!connection)
+		return -ENOMEM;
+	connection->ring = ring;
+	connection->ops = ops;
+	connection->owner = owner;
+	connection->statistics = statistics;
+	connection->fd = -1;
+	connection->receive_op.done = connection_received;
+	connection->send_op.done = connection_sent;
+	deferred_init(&connection->flush, connection_flush);
+	deferred_init(&connection->finish, connection_finish);
+	ring_timer_init(&connection->timer, connection_check);
+	r = receiver_init(&connection->receiver, &receiver_ops);
+	if (r < 0)
+		return r;
+	*ret = take(connection);
+	return 0;
+}
+
+void connection_free(struct connection *connection)
+{
+	if (!connection)
+		return;
+	assert(connection->fd < 0);
+	receiver_deinit(&connection->receiver);
+	free(connection);
+}
+
+int connection_start(struct connection *connection, int fd, const struct negotiated *negotiated,
+		     const struct keepalive_settings *keepalive, uint32_t exp_stat_sn,
+		     const void *early, size_t early_bytes)
+{
+	struct iovec iov[2];
+
+	assert(connection->fd < 0);
+	receiver_start(&connection->receiver, negotiated->max_recv_data_segment_length,
+		       negotiated->header_digest, negotiated->data_digest);
+	receiver_prepare(&connection->receiver, iov);
+	if (early_bytes > iov[0].iov_len) {
+		close(fd);
+		return -ENOBUFS;
+	}
+	if (early_bytes)
+		memcpy(iov[0].iov_base, early, early_bytes);
+	connection->early_bytes = early_bytes;
+	connection->fd = fd;
+	connection->header_digest = negotiated->header_digest;
+	connection->data_digest = negotiated->data_digest;
+	connection->exp_stat_sn = exp_stat_sn;
+	connection->batched = 0;
+	keepalive_start(&connection->keepalive, keepalive, ring_now_ns(connection->ring));
+	connection_arm(connection, keepalive_first_check_ms(&connection->keepalive));
+	ring_defer(connection->ring, &connection->flush);
+	return 0;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include "iscsi/task.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "iscsi/settings.h"
+#include "scsi/command.h"
+#include "scsi/nexus.h"
+#include "util/cleanup.h"
+
+/* Reads, writes and commands without data differ only here. */
+static const uint8_t direction_flags[] = {
+	[SCSI_NO_DATA] = 0,
+	[SCSI_DATA_IN] = SCSI_COMMAND_READ,
+	[SCSI_DATA_OUT] = SCSI_COMMAND_WRITE,
+};
+
+void task_start(struct task *task, struct nexus *nexus, struct scsi_command *command)
+{
+	task->command = command;
+	task->nexus = nexus;
+	task->lun = be64_of(nexus->lun);
+	task->state = TASK_QUEUED;
+	task->abort_wanted = task->abort_sent = false;
+	task->burst_first = task->burst_count = 0;
+	task->unsolicited = false;
+	task->r2t_sn = task->data_sn = task->received = 0;
+	task->leaving = 0;
+	command->task = task;
+	/* outcome, status, sense_length and the residual; the sense bytes follow from the length */
+	memset(&command->result, 0, __builtin_offsetof(struct scsi_result, sense));
+}
+
+static void task_add_burst(struct task *task, struct task_burst burst)
+{
+	unsigned at = (task->burst_first + task->burst_count) % ARRAY_SIZE(task->bursts);
+
+	assert(task->burst_count < ARRAY_SIZE(task->bursts));
+	task->bursts[at] = burst;
+	task->burst_count++;
+}
+
+void task_command_pdu(struct task *task, const struct negotiated *negotiated, uint32_t cmd_sn,
+		      struct pdu_slot *slot)
+{
+	const struct scsi_command *command = task->command;
+	struct bhs_scsi_command *bhs = &slot->scsi_command;
+	uint32_t immediate = 0, unsolicited = 0;
+
+	task->cmd_sn = cmd_sn;
+	task->state = TASK_SENT;
+	if (command->direction == SCSI_DATA_OUT) {
+		uint32_t first = MIN(command->data_length, negotiated->first_burst_length);
+
+		/* §4.2.5.2: immediate data alone, or all of the unsolicited amount: never a part.
+		 */
+		if (negotiated->immediate_data)
+			immediate = MIN(first, negotiated->max_xmit_data_segment_length);
+		/* §11.7.7: what is not the last of a sequence fills whole 4-byte words. */
+		if (immediate < first)
+			immediate &= ~UINT32_C(3);
+		if (!negotiated->initial_r2t)
+			unsolicited = first - immediate;
+	}
+	*bhs = (struct bhs_scsi_command){
+		.opcode = PDU_SCSI_COMMAND,
+		.flags = (uint8_t)((unsolicited ? 0 : PDU_FINAL) |
+				   direction_flags[command->direction] | TASK_ATTRIBUTE_SIMPLE),
+		.lun = task->lun,
+		.initiator_task_tag = be32_of(task->initiator_task_tag),
+		.expected_data_transfer_length =
+			be32_of(command->direction == SCSI_NO_DATA ? 0 : command->data_length),
+		.cmd_sn = be32_of(cmd_sn),
+	};
+	memcpy(bhs->cdb, command->cdb, sizeof(bhs->cdb));
+	slot->data = command->data;
+	slot->data_length = immediate;
+	slot->owner = task;
+	task->leaving++;
+	if (unsolicited) {
+		task->unsolicited = true;
+		task_add_burst(task, (struct task_burst){.target_transfer_tag = RESERVED_TAG,
+							 .offset = immediate,
+							 .end = immediate + unsolicited});
+	}
+}
+
+void task_data_pdu(struct task *task, const struct negotiated *negotiated, struct pdu_slot *slot)
+{
+	struct task_burst *burst = &task->bursts[task->burst_first];
+	uint32_t length = burst->end - burst->offset;
+	bool last = true;
+
+	if (length > negotiated->max_xmit_data_segment_length) {
+		/* §11.7.7: all PDUs of a sequence but the last fill whole 4-byte words. */
+		length = negotiated->max_xmit_data_segment_length & ~UINT32_C(3);
+		last = false;
+	}
+	slot->data_out = (struct bhs_data_out){
+		.opcode = PDU_DATA_OUT,
+		.flags = last ? PDU_FINAL : 0,
+		.initiator_task_tag = be32_of(task->initiator_task_tag),
+		.target_transfer_tag = be32_of(burst->target_transfer_tag),
+		.data_sn = be32_of(burst->data_sn++),
+		.buffer_offset = be32_of(burst->offset),
+	};
+	if (burst->target_transfer_tag != RESERVED_TAG)
+		slot->data_out.lun = task->lun;
+	slot->data = (const uint8_t *)task->command->data + burst->offset;
+	slot->data_length = length;
+	slot->owner = task;
+	task->leaving++;
+	burst->offset += length;
+	if (last) {
+		task->burst_first = (uint8_t)((task->burst_first + 1u) % ARRAY_SIZE(task->bursts));
+		task->burst_count--;
+		task->unsolicited = false;
+	}
+}
+
+int task_r2t(struct task *task, const struct negotiated *negotiated, const struct bhs_r2t *r2t,
+	     const char **why)
+{
+	uint32_t offset = be32_get(r2t->buffer_offset);
+	uint32_t length = be32_get(r2t->desired_data_transfer_length);
+	unsigned outstanding = task->burst_count - (task->unsolicited ? 1u : 0u);
+
+	*why = NULL;
+	if (task->command->direction != SCSI_DATA_OUT)
+		*why = "R2T for a command that writes nothing";
+	else if (be32_get(r2t->target_transfer_tag) == RESERVED_TAG)
+		*why = "R2T without a target transfer tag";
+	else if (length == 0 || length > negotiated->max_burst_length)
+		*why = "R2T for no data or more than MaxBurstLength";
+	else if (offset > task->command->data_length ||
+		 length > task->command->data_length - offset)
+		*why = "R2T beyond the command's data";
+	else if (memcmp(&r2t->lun, &task->lun, sizeof(task->lun)) != 0 && be64_get(r2t->lun) != 0)
+		*why = "R2T with another logical unit than its command";
+	else if (be32_get(r2t->r2t_sn) != task->r2t_sn)
+		*why = "R2TSN out of order";
+	else if (outstanding >=
+		 MIN((unsigned)negotiated->max_outstanding_r2t, (unsigned)TASK_R2T_MAX))
+		*why = "more R2Ts than MaxOutstandingR2T";
+	if (*why)
+		return -EPROTO;
+	task->r2t_sn++;
+	task_add_burst(task, (struct task_burst){
+				     .target_transfer_tag = be32_get(r2t->target_transfer_tag),
+				     .offset = offset,
+				     .end = offset + length,
+			     });
+	return 0;
+}
+
+int task_data_in(struct task *task, const struct negotiated *negotiated,
+		 const struct bhs_data_in *data_in, void **data, const char **why)
+{
+	const struct scsi_command *command = task->command;
+	uint32_t offset = be32_get(data_in->buffer_offset);
+	uint32_t length = pdu_data_length((const struct bhs *)data_in);
+
+	*why = NULL;
+	if (command->direction != SCSI_DATA_IN && length)
+		*why = "Data-In for a command that reads nothing";
+	else if (be32_get(data_in->data_sn) != task->data_sn)
+		*why = "DataSN out of order";
+	else if (offset > command->data_length || length > command->data_length - offset)
+		*why = "Data-In beyond the command's data";
+	else if (length && negotiated->data_pdu_in_order && negotiated->data_sequence_in_order &&
+		 offset != task->received)
+		*why = "Data-In out of order";
+	if (*why)
+		return -EPROTO;
+	task->data_sn++;
+	task->received += length;
+	*data = (uint8_t *)command->data + offset;
+	return 0;
+}
+
+/* Residual flags stand in the same bits in Data-In and SCSI Response. */
+static_assert(DATA_IN_OVERFLOW == SCSI_RESPONSE_OVERFLOW &&
+		      DATA_IN_UNDERFLOW == SCSI_RESPONSE_UNDERFLOW,
+	      "residual flags");
+
+static int task_complete(struct task *task, uint8_t flags, uint8_t status, be32 residual,
+			 const char **why)
+{
+	struct scsi_command *command = task->command;
+	struct scsi_result *result = &command->result;
+
+	*why = NULL;
+	result->outcome = SCSI_COMPLETED;
+	result->status = status;
+	result->overflow = flags & SCSI_RESPONSE_OVERFLOW;
+	result->underflow = flags & SCSI_RESPONSE_UNDERFLOW;
+	result->residual_bytes = result->overflow || result->underflow ? be32_get(residual) : 0;
+	if (result->overflow && result->underflow)
+		*why = "overflow and underflow at once"; /* §11.4.1 */
+	else if (command->direction == SCSI_DATA_IN && scsi_command_good(command) &&
+		 task->received < scsi_command_received(command))
+		*why = "data is missing before the status"; /* lost PDU, §7.9 */
+	return *why ? -EPROTO : 0;
+}
+
+int task_status_in_data(struct task *task, const struct bhs_data_in *data_in, const char **why)
+{
+	return task_complete(task, data_in->flags, data_in->status, data_in->residual_count, why);
+}
+
+int task_response(struct task *task, const struct bhs_scsi_response *response, const uint8_t *data,
+		  const char **why)
+{
+	struct scsi_result *result = &task->command->result;
+	struct reader reader = reader_of(data, pdu_data_length((const struct bhs *)response));
+	uint32_t sense_length;
+	int r;
+
+	if (response->response != SCSI_RESPONSE_COMPLETED) {
+		/* §11.4.3: status and flags mean nothing then. */
+		*why = NULL;
+		result->outcome = SCSI_TARGET_FAILURE;
+		return 0;
+	}
+	r = task_complete(task, response->flags, response->status, response->residual_count, why);
+	if (r < 0 || !data)
+		return r;
+	/* A SenseLength larger than the segment is cut, not believed. */
+	sense_length = MIN((uint32_t)reader_u16(&reader), (uint32_t)reader.left);
+	result->sense_length = (uint8_t)MIN(sense_length, (uint32_t)sizeof(result->sense));
+	memcpy(result->sense, reader.at, result->sense_length);
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * Task management on one connection: which tasks are to be aborted, the one request that is
+ * outstanding, and what its response means (RFC 7143 §11.5, §11.6). Sans I/O; the owner sends,
+ * receives and keeps the clock. One request at a time, because a target need hold only one
+ * immediate task management request per connection (§4.2.2.1).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "iscsi/task.h"
+
+struct task_management {
+	uint32_t initiator_task_tag; /* of the outstanding request; RESERVED_TAG when there is none
+				      */
+	uint32_t referenced_tag;     /* of the task that it aborts */
+	uint16_t counter;
+	struct task *wanted[16]; /* to be aborted, oldest first */
+	uint8_t wanted_count;
+};
+
+/* What became of the task that a response is about. */
+enum task_management_verdict {
+	TASK_MANAGEMENT_IGNORED,   /* the response matches no request */
+	TASK_MANAGEMENT_TASK_OVER, /* it will not execute any more (§11.6.1) */
+	TASK_MANAGEMENT_REFUSED,   /* the target does not do it: end the session to be sure */
+};
+
+void task_management_init(struct task_management *management);
+
+/** task_management_abort() - Return: false when too many wait: end the session instead */
+bool task_management_abort(struct task_management *management, struct task *task);
+
+/** task_management_forget() - @task is over by itself */
+void task_management_forget(struct task_management *management, const struct task *task);
+
+/** task_management_next_pdu() - @cmd_sn: the session's current CmdSN, not consumed (immediate) */
+bool task_management_next_pdu(struct task_management *management, uint32_t cmd_sn,
+			      struct pdu_slot *slot);
+
+/** task_management_response() - @referenced_tag: set to the tag of the task it is about */
+enum task_management_verdict task_management_response(
+	struct task_management *management, const struct bhs_task_management_response *response,
+	uint32_t *referenced_tag);
