@@ -4,7 +4,8 @@
 
 /*
  * The run of commands that turns a nexus into a known logical unit, and the list of logical units
- * behind a target. Both only send commands and call back; they run on the nexus's thread.
+ * behind a target. Both only send commands and call back; they run on the nexus's thread and know
+ * no clock: what is not ready after a few tries is for the caller to probe again later.
  */
 
 #include <stdbool.h>
@@ -19,46 +20,66 @@ struct lun_scan;
 
 /* How a probe ended. */
 enum probe_verdict {
-	PROBE_FOUND,      /* unit is valid */
-	PROBE_NO_DISK,    /* something answers, but it is no block device we may use (a controller,
-	                     a well-known unit, LUNZ, qualifier 1 or 3) */
-	PROBE_NO_IDENTITY, /* a disk that cannot tell who it is: using it could mean the wrong disk */
-	PROBE_NOT_READY,  /* it stayed not ready for the time given */
-	PROBE_FAILED,     /* the nexus went away, or the device broke the rules; see text */
+	/* a disk: unit is valid */
+	PROBE_FOUND,
+	/* what answers is no block device that we may use (a controller, a well-known unit, LUNZ,
+	   qualifier 1 or 3); unit has vendor, product, revision and device type */
+	PROBE_NO_DISK,
+	/* a disk that cannot tell who it is: using it could mean the wrong disk */
+	PROBE_NO_IDENTITY,
+	/* a disk that cannot be used now (becoming ready, standby port, busy, no medium): probe
+	   again later; unit's identity is valid, its limits but for the port's numbers are not */
+	PROBE_NOT_READY,
+	/* the nexus went away, or the device broke the rules */
+	PROBE_FAILED,
+	PROBE_VERDICT_COUNT,
 };
+
+/** probe_verdict_name() - "found", "no-disk", "no-identity", "not-ready", "failed" */
+const char *probe_verdict_name(enum probe_verdict verdict);
 
 /**
  * probe_start() - learn what is behind @nexus
- * @nexus: must be up; when it goes down the probe ends with PROBE_FAILED
- * @ready_timeout_ms: how long NOT READY and BUSY are waited for (polled without sleeping: the
- *                    probe re-sends when the previous answer came; the caller owns the clock by
- *                    @now_ns)
- * @done: runs exactly once, never inside this call; @unit is valid during the call with PROBE_FOUND
+ * @nexus: must be up, and alive until done() has run or, after probe_cancel(), until the command in
+ *         flight has come back; when it goes down the probe ends with PROBE_FAILED
+ * @done: runs exactly once, never inside this call; @unit and @text are valid during the call.
+ *        @unit: see enum probe_verdict; never NULL, zeroed where not valid. @text: one line on why
+ *        it ended so, empty with PROBE_FOUND. The probe is freed when done() returns.
  *
+ * One command is in flight at a time, 20 or so in all. Unit attentions are taken and the command is
+ * sent again; one that tells of another identity starts the run anew (both bounded).
  * Return: 0; -ENOMEM; -ENOTCONN (done() never runs).
  */
-int probe_start(struct nexus *nexus, uint32_t ready_timeout_ms,
+int probe_start(struct nexus *nexus,
 		void (*done)(enum probe_verdict verdict, const struct unit *unit, const char *text,
 			     void *userdata),
 		void *userdata, struct probe **ret);
 
-/** probe_cancel() - done() will not run; commands in flight are waited for internally */
+/**
+ * probe_cancel() - done() will not run; @probe must not be touched again
+ *
+ * The command in flight is aborted, and its memory freed once it has come back. Harmless inside
+ * done(). NULL is fine.
+ */
 void probe_cancel(struct probe *probe);
 
 /**
  * lun_scan_start() - REPORT LUNS through @nexus (to LUN 0)
- * @done: @luns: 8-byte LUNs as numbers, in the order given; @error 0 or -errno. Targets without
+ * @nexus: as for probe_start()
+ * @done: runs exactly once, never inside this call, and the scan is freed when it returns.
+ *        @error: 0; -ENOTCONN, the nexus went down; -ETIMEDOUT, no answer; -EBUSY, the target stays
+ *        busy or not ready; -ENOMEM; -EIO, another failure. @luns: 8-byte LUNs as numbers, in the
+ *        order given, each once, 16,384 at most; valid during the call. Targets that refuse
  *        REPORT LUNS are reported as LUN 0 alone.
+ *
+ * Return: 0; -ENOMEM; -ENOTCONN (done() never runs).
  */
 int lun_scan_start(struct nexus *nexus,
 		   void (*done)(int error, const uint64_t *luns, size_t count, void *userdata),
 		   void *userdata, struct lun_scan **ret);
+
+/** lun_scan_cancel() - as probe_cancel() */
 void lun_scan_cancel(struct lun_scan *scan);
 
 /** lun_number() - the number Linux gives the 8-byte LUN (by-path names, iscsiadm -P 3) */
 uint64_t lun_number(uint64_t lun);
-
-/** unit_identity_equal() - do both tell of the same logical unit? */
-bool unit_identity_equal(const struct unit_identity *a, const struct unit_identity *b);
-/** unit_geometry_equal() - same size and block size: paths that differ must not be merged */
-bool unit_geometry_equal(const struct unit_limits *a, const struct unit_limits *b);

@@ -49,3 +49,9 @@ struct unit {
 	struct unit_identity identity;
 	struct unit_limits limits;
 };
+
+/** unit_identity_equal() - do both tell of the same logical unit? The firmware revision may differ
+ */
+bool unit_identity_equal(const struct unit_identity *a, const struct unit_identity *b);
+/** unit_geometry_equal() - same size and block size: paths that differ must not be merged */
+bool unit_geometry_equal(const struct unit_limits *a, const struct unit_limits *b);
