@@ -25,7 +25,7 @@ class Target:
         self.namespace = namespace
         # tgtd's control port only names a socket file. Target numbers go into the units' WWIDs;
         # they are drawn so that devices of different runs can never be taken for each other.
-        self.control_port = 20000 + (os.getpid() * 8 + number) % 40000
+        self.control_port = 1024 + (os.getpid() * 8 + number) % 31000
         self.next_id = random.randrange(1, 60000)
         self.ids = {}
         command = ["tgtd", "-f", "-C", self.control_port]

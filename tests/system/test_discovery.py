@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# SPDX-FileCopyrightText: Hawser developers
+"""SendTargets discovery against tgt, and the records it leaves."""
+
+import os
+
+from harness.cases import case
+from harness.commands import contains, same, true
+
+
+@case(sanitized=True)
+def each_portal_tells_its_targets(lab):
+    net = lab.loopback()
+    target = lab.target(net)
+    first, second = target.add("first"), target.add("second")
+    daemon = lab.hawserd(net)
+    for portal in net.portals:
+        got = daemon.discover(portal)
+        wanted = sorted(f"{portal},1 {iqn}" for iqn in (first, second))
+        same(sorted(got.out.splitlines()), wanted, "discovery's output")
+        same(got.err, "", "discovery's complaints")
+    listed = daemon.iscsiadm("-m node").out.splitlines()
+    wanted = [f"{portal},1 {iqn}" for iqn in sorted((first, second)) for portal in net.portals]
+    same(listed, wanted, "iscsiadm -m node")
+
+
+@case()
+def records_are_files_as_open_iscsi_keeps_them(lab):
+    net = lab.loopback()
+    target = lab.target(net)
+    iqn = target.add()
+    daemon = lab.hawserd(net)
+    portal = net.portals[0]
+    daemon.discover(portal)
+    path = daemon.record_path(iqn, portal)
+    true(os.path.isfile(path), f"there is no {path}")
+    same(os.stat(path).st_mode & 0o777, 0o600, "permissions of the record")
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    true(lines[0].startswith("# BEGIN RECORD"), "first line of the record")
+    same(lines[-1], "# END RECORD", "last line of the record")
+    true(f"node.name = {iqn}" in lines, "node.name in the record")
+    link = os.path.join(
+        daemon.conf_dir,
+        "send_targets",
+        f"{portal.address},{portal.port}",
+        f"{iqn},{portal.address},{portal.port},1,default",
+    )
+    same(os.readlink(link), os.path.dirname(path), "the discovery's link to the node")
+
+
+@case()
+def delete_leaves_no_file(lab):
+    net = lab.loopback()
+    target = lab.target(net)
+    iqn = target.add()
+    daemon = lab.hawserd(net)
+    portal = net.portals[0]
+    daemon.discover(portal)
+    daemon.iscsiadm(f"-m node -T {iqn} -p {portal} -o delete")
+    true(not os.path.exists(os.path.join(daemon.conf_dir, "nodes", iqn)), "the target's folder is gone")
+    gone = daemon.iscsiadm("-m node", code=21)
+    contains(gone.err, "No records found", "iscsiadm -m node")
+
+
+@case()
+def records_outlive_the_daemon(lab):
+    net = lab.loopback()
+    target = lab.target(net)
+    target.add()
+    daemon = lab.hawserd(net)
+    daemon.discover(net.portals[0])
+    before = daemon.iscsiadm("-m node -o show").out
+    daemon.stop()
+    daemon.start()
+    same(daemon.iscsiadm("-m node -o show").out, before, "records after a restart")
