@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include "daemon/login_job.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+#include "daemon/job.h"
+#include "iscsi/portal.h"
+#include "iscsi/reason.h"
+#include "util/cleanup.h"
+#include "util/text.h"
+
+#define REDIRECTS_MAX 8
+#define INPUT_BYTES   16384 /* more than one login PDU, so that what follows it comes along */
+
+/* Name resolution; outlives its login job when that is freed meanwhile. */
+struct resolution {
+	struct job job;
+	struct login_job *login_job; /* NULL: nobody waits any more */
+	char address[256], port[8];
+	struct addrinfo *found;
+	int error; /* EAI_… */
+};
+
+struct login_job {
+	sd_event *event;
+	struct mailbox *home;
+	struct login_job_settings settings; /* address and port change with redirects */
+	const struct login_job_observer *observer;
+	void *userdata;
+
+	struct resolution *resolution;
+	sd_event_source *io, *timer, *report;
+	int fd;
+	bool connected;
+	unsigned redirects;
+	bool moved_permanently, reported;
+	struct login *login;
+	struct login_job_result result;
+	uint8_t input[INPUT_BYTES];
+};
+
+static void login_job_resolve(struct login_job *job);
+
+static void login_job_disconnect(struct login_job *job)
+{
+	job->io = sd_event_source_disable_unref(job->io);
+	if (job->fd >= 0)
+		close(job->fd);
+	job->fd = -1;
+	login_free(job->login);
+	job->login = NULL;
+}
+
+static int login_job_report(sd_event_source *source, void *userdata)
+{
+	struct login_job *job = userdata;
+
+	job->reported = true;
+	job->observer->done(&job->result, job->userdata);
+	return 0;
+}
+
+/* The end of the attempt; told from the loop, so that it is never told inside login_job_start(). */
+static void login_job_end(struct login_job *job, enum login_job_end end, int error)
+{
+	job->result.end = end;
+	job->result.error = error;
+	job->result.connected = job->connected;
+	job->timer = sd_event_source_disable_unref(job->timer);
+	if (end != LOGIN_JOB_DONE)
+		login_job_disconnect(job);
+	if (sd_event_add_defer(job->event, &job->report, login_job_report, job) < 0)
+		login_job_report(NULL, job);
+}
+
+static void login_job_fail(struct login_job *job, enum login_job_end end, int error,
+			   const char *what)
+{
+	char text[PORTAL_TEXT_MAX];
+	struct portal portal = {.port = job->settings.port, .tpgt = PORTAL_TAG_UNKNOWN};
+
+	text_copy(portal.address, sizeof(portal.address), job->settings.address);
+	snprintf(job->result.text, sizeof(job->result.text), "%s: %s",
+		 portal_format(&portal, false, text), what);
+	login_job_end(job, end, error);
+}
+
+/* Login. */
+
+static void login_job_succeed(struct login_job *job, const uint8_t *early, size_t early_bytes)
+{
+	struct login_job_result *result = &job->result;
+	struct sockaddr_storage local;
+	socklen_t length = sizeof(local);
+
+	result->negotiated = *login_negotiated(job->login);
+	result->outcome = *login_get_outcome(job->login);
+	result->early = early;
+	result->early_bytes = early_bytes;
+	text_copy(result->address, sizeof(result->address), job->settings.address);
+	result->port = job->settings.port;
+	result->moved_permanently = job->moved_permanently;
+	if (getsockname(job->fd, (struct sockaddr *)&local, &length) == 0)
+		getnameinfo((struct sockaddr *)&local, length, result->local_address,
+			    sizeof(result->local_address), NULL, 0, NI_NUMERICHOST);
+	job->io = sd_event_source_disable_unref(job->io);
+	result->fd = take_fd(job->fd);
+	login_job_end(job, LOGIN_JOB_DONE, 0);
+}
+
+static void login_job_refused(struct login_job *job)
+{
+	job->result.login = *login_get_result(job->login);
+	login_job_fail(job, LOGIN_JOB_REFUSED, -ECONNREFUSED, job->result.login.text);
+}
+
+static void login_job_redirect(struct login_job *job)
+{
+	const char *where = login_redirect(job->login);
+	struct portal portal;
+
+	if (++job->redirects > REDIRECTS_MAX) {
+		login_job_fail(job, LOGIN_JOB_REFUSED, -ELOOP,
+			       "the target keeps sending the login to other portals");
+		return;
+	}
+	if (!where || portal_parse(where, strlen(where), &portal) < 0) {
+		login_job_fail(job, LOGIN_JOB_REFUSED, -EPROTO,
+			       "the target redirects to an address that is none");
+		return;
+	}
+	job->moved_permanently |= login_redirect_permanent(job->login);
+	text_copy(job->settings.address, sizeof(job->settings.address), portal.address);
+	job->settings.port = portal.port;
+	login_job_disconnect(job);
+	login_job_resolve(job);
+}
+
+static void login_job_write(struct login_job *job)
+{
+	while (login_get_state(job->login) == LOGIN_SENDING) {
+		size_t length;
+		const void *output = login_output(job->login, &length);
+		ssize_t n = send(job->fd, output, length, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) {
+			login_job_fail(job, LOGIN_JOB_CLOSED, -errno, strerror(errno));
+			return;
+		}
+		login_sent(job->login, (size_t)n);
+	}
+	sd_event_source_set_io_events(
+		job->io,
+		EPOLLIN | (login_get_state(job->login) == LOGIN_SENDING ? (uint32_t)EPOLLOUT : 0));
+}
+
+static void login_job_read(struct login_job *job)
+{
+	ssize_t n = recv(job->fd, job->input, sizeof(job->input), 0);
+	size_t used;
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		int error = n < 0 ? -errno : -ECONNRESET;
+
+		login_job_fail(job, LOGIN_JOB_CLOSED, error,
+			       n < 0 ? strerror(errno) : "the connection was closed during login");
+		return;
+	}
+	used = login_input(job->login, job->input, (size_t)n);
+	switch (login_get_state(job->login)) {
+	case LOGIN_SENDING:
+		login_job_write(job);
+		break;
+	case LOGIN_RECEIVING:
+		break;
+	case LOGIN_DONE:
+		login_job_succeed(job, job->input + used, (size_t)n - used);
+		break;
+	case LOGIN_FAILED:
+		login_job_refused(job);
+		break;
+	case LOGIN_REDIRECTED:
+		login_job_redirect(job);
+		break;
+	}
+}
+
+static void login_job_connected(struct login_job *job)
+{
+	int error = 0, one = 1, r;
+	socklen_t length = sizeof(error);
+
+	if (getsockopt(job->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+		error = errno;
+	if (error) {
+		login_job_fail(job, LOGIN_JOB_CONNECT, -error, strerror(error));
+		return;
+	}
+	job->connected = true;
+	setsockopt(job->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	r = login_new(&job->settings.login, &job->login);
+	if (r < 0) {
+		login_job_fail(job, LOGIN_JOB_CONNECT, r, strerror(-r));
+		return;
+	}
+	if (job->observer->connected)
+		job->observer->connected(job->userdata);
+	login_job_write(job);
+}
+
+static int login_job_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct login_job *job = userdata;
+
+	if (!job->connected || !job->login)
+		login_job_connected(job);
+	else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+		login_job_read(job);
+	else
+		login_job_write(job);
+	return 0;
+}
+
+/* TCP. */
+
+static int socket_bind(int fd, const struct login_job_settings *settings)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *source;
+	int r = 0;
+
+	if (settings->interface[0] &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface,
+		       (socklen_t)strlen(settings->interface)) < 0)
+		return -errno;
+	if (!settings->source_address[0])
+		return 0;
+	if (getaddrinfo(settings->source_address, NULL, &hints, &source) != 0)
+		return -EADDRNOTAVAIL;
+	if (bind(fd, source->ai_addr, source->ai_addrlen) < 0)
+		r = -errno;
+	freeaddrinfo(source);
+	return r;
+}
+
+static void login_job_connect(struct login_job *job, const struct addrinfo *to)
+{
+	int r;
+
+	job->connected = false;
+	job->fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = job->fd < 0 ? -errno : socket_bind(job->fd, &job->settings);
+	if (r == 0 && connect(job->fd, to->ai_addr, to->ai_addrlen) < 0 && errno != EINPROGRESS)
+		r = -errno;
+	if (r == 0)
+		r = sd_event_add_io(job->event, &job->io, job->fd, EPOLLOUT, login_job_io, job);
+	if (r < 0)
+		login_job_fail(job, LOGIN_JOB_CONNECT, r, strerror(-r));
+}
+
+/* Names. Literals are resolved in place; the rest may block, and does so elsewhere. */
+
+static void resolution_work(struct job *job)
+{
+	struct resolution *resolution = container_of(job, struct resolution, job);
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+
+	resolution->error =
+		getaddrinfo(resolution->address, resolution->port, &hints, &resolution->found);
+	job_done(job);
+}
+
+static void resolution_free(struct resolution *resolution)
+{
+	if (resolution->found)
+		freeaddrinfo(resolution->found);
+	free(resolution);
+}
+
+static void resolution_finished(struct job *job)
+{
+	struct resolution *resolution = container_of(job, struct resolution, job);
+	struct login_job *login_job = resolution->login_job;
+
+	if (login_job) {
+		login_job->resolution = NULL;
+		if (resolution->error)
+			login_job_fail(login_job, LOGIN_JOB_RESOLVE, -EHOSTUNREACH,
+				       gai_strerror(resolution->error));
+		else
+			login_job_connect(login_job, resolution->found);
+	}
+	resolution_free(resolution);
+}
+
+static void login_job_resolve(struct login_job *job)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+	struct resolution *resolution = calloc(1, sizeof(*resolution));
+	int r;
+
+	if (!resolution) {
+		login_job_fail(job, LOGIN_JOB_RESOLVE, -ENOMEM, strerror(ENOMEM));
+		return;
+	}
+	text_copy(resolution->address, sizeof(resolution->address), job->settings.address);
+	snprintf(resolution->port, sizeof(resolution->port), "%u", job->settings.port);
+	if (getaddrinfo(resolution->address, resolution->port, &hints, &resolution->found) == 0) {
+		login_job_connect(job, resolution->found);
+		resolution_free(resolution);
+		return;
+	}
+	resolution->job.work = resolution_work;
+	resolution->job.finished = resolution_finished;
+	resolution->login_job = job;
+	job->resolution = resolution;
+	r = job_send_background(&resolution->job, job->home);
+	if (r < 0) {
+		job->resolution = NULL;
+		resolution_free(resolution);
+		login_job_fail(job, LOGIN_JOB_RESOLVE, r, strerror(-r));
+	}
+}
+
+static int login_job_timeout(sd_event_source *source, uint64_t now_us, void *userdata)
+{
+	struct login_job *job = userdata;
+
+	login_job_fail(job, LOGIN_JOB_TIMEOUT, -ETIMEDOUT,
+		       job->connected ? "the target does not finish the login"
+				      : "no answer to the connection attempt");
+	return 0;
+}
+
+int login_job_start(sd_event *event, struct mailbox *home,
+		    const struct login_job_settings *settings,
+		    const struct login_job_observer *observer, void *userdata,
+		    struct login_job **ret)
+{
+	struct login_job *job = calloc(1, sizeof(*job));
+	int r;
+
+	if (!job)
+		return -ENOMEM;
+	job->event = event;
+	job->home = home;
+	job->settings = *settings;
+	job->observer = observer;
+	job->userdata = userdata;
+	job->fd = job->result.fd = -1;
+	r = sd_event_add_time_relative(event, &job->timer, CLOCK_MONOTONIC,
+				       settings->timeout_ms * UINT64_C(1000), 1000,
+				       login_job_timeout, job);
+	if (r < 0) {
+		login_job_free(job);
+		return r;
+	}
+	*ret = job;
+	login_job_resolve(job);
+	return 0;
+}
+
+void login_job_free(struct login_job *job)
+{
+	if (!job)
+		return;
+	if (job->resolution)
+		job->resolution->login_job = NULL;
+	sd_event_source_disable_unref(job->timer);
+	sd_event_source_disable_unref(job->report);
+	login_job_disconnect(job);
+	if (!job->reported && job->result.fd >= 0)
+		close(job->result.fd);
+	explicit_bzero(&job->settings, sizeof(job->settings));
+	free(job);
+}
