@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "daemon/record.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+#include "util/text.h"
+
+#define ISCSID_CONF_MAX (1u << 20) /* bytes */
+
+static const struct text_name log_levels[] = {
+	{LOG_ERR, "error"}, {LOG_WARNING, "warning"}, {LOG_NOTICE, "notice"},
+	{LOG_INFO, "info"}, {LOG_DEBUG, "debug"},
+};
+static const struct text_name automatic[] = {{0, "auto"}};
+static const struct text_name exporters[] = {{0, "auto"}, {0, "ublk"}, {0, "nbd"}, {0, "fuse"}};
+static const struct text_name selectors[] = {
+	{0, "service-time"}, {0, "round-robin"}, {0, "queue-length"}};
+static const struct text_name retries[] = {{-1, "queue"}, {0, "fail"}};
+static const struct text_name integrities[] = {{0, "exclusive"}, {0, "shared"}, {0, "legacy"}};
+
+#define NAMES(names) names, ARRAY_SIZE(names)
+#define NO_NAMES     NULL, 0
+#define AT(member)   offsetof(struct config, member), sizeof(((struct config *)0)->member)
+#define ANY	     0, 0
+
+/* clang-format off */
+static const struct setting settings[] = {
+	{"log.level", SETTING_CHOICE, NULL, ANY, "info", NAMES(log_levels), AT(log_level),
+	 "Lines less important than this are not logged: error, warning, notice, info or debug."},
+	{"worker.count", SETTING_NUMBER, "threads", 0, 256, "auto", NAMES(automatic), AT(workers),
+	 "Threads that carry I/O; auto is one per two CPUs, and at least one."},
+	{"block.exporter", SETTING_TEXT, NULL, ANY, "auto", NAMES(exporters), AT(exporter),
+	 "How a map becomes a block device: ublk, nbd or fuse; auto takes the first that the kernel has."},
+	{"block.queue_depth", SETTING_NUMBER, "requests", 1, 4096, "128", NO_NAMES, AT(queue_depth),
+	 "Requests that one device takes from the kernel at once."},
+	{"multipath.selector", SETTING_TEXT, NULL, ANY, "service-time", NAMES(selectors), AT(selector),
+	 "How a path is chosen among equally good ones: service-time, round-robin or queue-length."},
+	{"multipath.no_path_retry", SETTING_DURATION, "s", 0, 86400000, "60", NAMES(retries), AT(no_path_retry_ms),
+	 "How long requests wait when no path is usable before they fail; queue is for ever, fail not at all."},
+	{"multipath.integrity", SETTING_TEXT, NULL, ANY, "exclusive", NAMES(integrities), AT(integrity),
+	 "What happens to a write in doubt whose old path cannot be fenced: exclusive, shared or legacy."},
+	{"multipath.guard_timeout", SETTING_DURATION, "s", 1000, 3600000, "60", NO_NAMES, AT(guard_timeout_ms),
+	 "How long a write in doubt is guarded at most."},
+	{"failure.suspect", SETTING_DURATION, "ms", 10, 60000, "250 ms", NO_NAMES, AT(suspect_ms),
+	 "Silence with requests outstanding after which a path is asked whether it lives, while others exist."},
+	{"failure.suspect_timeout", SETTING_DURATION, "ms", 10, 600000, "750 ms", NO_NAMES, AT(suspect_timeout_ms),
+	 "More silence after which that path is failed."},
+	{"reconnect.min", SETTING_DURATION, "s", 10, 600000, "1 s", NO_NAMES, AT(reconnect_min_ms),
+	 "Pause after the first failed login; it doubles with each one more."},
+	{"reconnect.max", SETTING_DURATION, "s", 10, 3600000, "30 s", NO_NAMES, AT(reconnect_max_ms),
+	 "Longest pause between two logins."},
+	{"login.parallel", SETTING_NUMBER, "logins", 1, 1024, "32", NO_NAMES, AT(login_parallel),
+	 "Logins that are under way at once."},
+	{"records.dir", SETTING_TEXT, NULL, ANY, "", NO_NAMES, AT(records_dir),
+	 "Folder of the record database; empty is /etc/iscsi, or /var/lib/iscsi where only that one has nodes."},
+};
+/* clang-format on */
+
+const struct settings_table *config_table(void)
+{
+	static const struct settings_table table = {settings, ARRAY_SIZE(settings)};
+
+	return &table;
+}
+
+struct loading {
+	struct config *config;
+	const char *file;
+	unsigned line;
+	config_problem *problem;
+	void *userdata;
+};
+
+static void pass_problem(const char *file, unsigned line, const char *text, void *userdata)
+{
+	const struct loading *loading = userdata;
+
+	if (loading->problem)
+		loading->problem(LOG_WARNING, file, line, text, loading->userdata);
+}
+
+/* --- iscsid.conf --- */
+
+__attribute__((format(printf, 3, 4))) static void report(const struct loading *loading, int level,
+							 const char *format, ...)
+{
+	char text[256], shown[256];
+	va_list arguments;
+
+	if (!loading->problem)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	text_sanitise(shown, sizeof(shown), text, sizeof(text));
+	loading->problem(level, loading->file, loading->line, shown, loading->userdata);
+}
+
+static void set_switch(struct loading *loading, const char *key, const char *value)
+{
+	if (strcmp(key, "iscsid.safe_logout") != 0)
+		report(loading, LOG_DEBUG, "%s has no meaning for this daemon", key);
+	else if (text_parse_bool(value, &loading->config->safe_logout) < 0)
+		report(loading, LOG_WARNING, "%s is neither Yes nor No", key);
+}
+
+/* One key may be a default of both kinds: node.session.auth.chap_algs is. */
+static void set_default(struct loading *loading, const char *key, const char *value)
+{
+	struct record *const defaults[] = {loading->config->node_defaults,
+					   loading->config->target_defaults};
+	bool known = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
+		owned_error struct error error = ERROR_INIT;
+
+		if (!record_get(defaults[i], key))
+			continue;
+		known = true;
+		if (record_set(defaults[i], key, value, RECORD_FROM_USER, &error) < 0) {
+			/* a second line of such a text is for iscsiadm's screen */
+			if (error.text)
+				error.text[strcspn(error.text, "\n")] = '\0';
+			report(loading, LOG_WARNING, "%s", error_text(&error));
+			return;
+		}
+	}
+	if (!known)
+		report(loading, LOG_DEBUG, "there is no setting \"%s\"", key);
+}
+
+static void read_line(struct loading *loading, char *line)
+{
+	char *equals, *key;
+
+	line = text_trim(line);
+	if (*line == '\0' || *line == '#')
+		return;
+	equals = strchr(line, '=');
+	if (!equals) {
+		report(loading, LOG_WARNING, "no \"=\"");
+		return;
+	}
+	*equals = '\0';
+	key = text_trim(line);
+	if (text_starts_with(key, "iscsid."))
+		set_switch(loading, key, text_trim(equals + 1));
+	else
+		set_default(loading, key, text_trim(equals + 1));
+}
+
+static void read_iscsid_conf(struct loading *loading, const char *text, size_t length_bytes)
+{
+	const char *end = text + length_bytes;
+
+	while (text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		size_t length = (size_t)((newline ? newline : end) - text);
+		char line[2048];
+
+		loading->line++;
+		if (length >= sizeof(line) || memchr(text, '\0', length)) {
+			report(loading, LOG_WARNING, "a line is too long or holds a NUL byte");
+		} else {
+			memcpy(line, text, length);
+			line[length] = '\0';
+			read_line(loading, line);
+			explicit_bzero(line, length); /* CHAP secrets stand in it */
+		}
+		text = newline ? newline + 1 : end;
+	}
+}
+
+static void load_iscsid_conf(struct loading *loading)
+{
+	char *text = NULL;
+	size_t length;
+	int r;
+
+	r = settings_load_file(loading->file, ISCSID_CONF_MAX, &text, &length);
+	if (r == -ENOENT)
+		return;
+	if (r < 0) {
+		report(loading, LOG_WARNING, "cannot be read: %s", strerror(-r));
+		return;
+	}
+	read_iscsid_conf(loading, text, length);
+	explicit_bzero(text, length);
+	free(text);
+}
+
+/* --- both --- */
+
+int config_load(const char *conf_dir, const char *hawser_conf, struct config *ret,
+		config_problem *problem, void *userdata)
+{
+	struct config config = {};
+	struct loading loading = {.config = &config, .problem = problem, .userdata = userdata};
+	owned_memory char *folder = NULL, *iscsid_conf = NULL;
+
+	if (asprintf(&folder, "%s.d", hawser_conf) < 0 ||
+	    asprintf(&iscsid_conf, "%s/iscsid.conf", conf_dir) < 0 ||
+	    record_new(RECORD_NODE, &config.node_defaults) < 0 ||
+	    record_new(RECORD_SENDTARGETS, &config.target_defaults) < 0) {
+		config_deinit(&config);
+		return -ENOMEM;
+	}
+	settings_defaults(config_table(), &config);
+	(void)settings_read_file(config_table(), &config, hawser_conf, pass_problem, &loading);
+	settings_read_folder(config_table(), &config, folder, pass_problem, &loading);
+	if (config.reconnect_max_ms < config.reconnect_min_ms)
+		config.reconnect_max_ms = config.reconnect_min_ms;
+
+	loading.file = iscsid_conf;
+	load_iscsid_conf(&loading);
+	*ret = config;
+	return 0;
+}
+
+void config_deinit(struct config *config)
+{
+	record_free(config->node_defaults);
+	record_free(config->target_defaults);
+	config->node_defaults = config->target_defaults = NULL;
+}
