@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include "block/disk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "block/exporter.h"
+#include "block/holders.h"
+#include "util/cleanup.h"
+
+/* The best first: "auto" takes the first that works here. */
+static const struct exporter_ops *const exporters[] = {
+	&fuse_exporter,
+};
+
+struct disk {
+	const struct exporter_ops *ops;
+	void *device;
+	struct exporter_node node; /* empty until it is live */
+	void (*stopped)(struct disk *disk, void *userdata);
+	void *userdata;
+};
+
+/* Of the last call on this thread that could fail. */
+static _Thread_local const char *last_step = "";
+
+const char *disk_last_step(void)
+{
+	return last_step;
+}
+
+static int find_exporter(const char *name, const char *dev_dir, const struct exporter_ops **ret)
+{
+	bool any = name[0] == '\0' || strcmp(name, "auto") == 0;
+	int r = -ENODEV;
+
+	last_step = "find an exporter of that name";
+	for (unsigned i = 0; i < ARRAY_SIZE(exporters); i++) {
+		if (!any && strcmp(name, exporters[i]->name) != 0)
+			continue;
+		r = exporters[i]->probe(dev_dir, &last_step);
+		if (r == 0) {
+			*ret = exporters[i];
+			return 0;
+		}
+	}
+	return any ? -ENODEV : r;
+}
+
+int exporter_probe(const char *name)
+{
+	const struct exporter_ops *ops;
+
+	return find_exporter(name, "/dev", &ops);
+}
+
+int disk_prepare(const struct disk_settings *settings, struct map *map, const struct unit *unit,
+		 struct disk **ret)
+{
+	const struct exporter_ops *ops;
+	struct disk *disk;
+	int r = find_exporter(settings->exporter, settings->dev_dir, &ops);
+
+	if (r < 0)
+		return r;
+	last_step = "allocate memory";
+	disk = calloc(1, sizeof(*disk));
+	if (!disk)
+		return -ENOMEM;
+	disk->ops = ops;
+	r = ops->prepare(settings, map, unit, &disk->device, &last_step);
+	if (r < 0) {
+		free(disk);
+		return r;
+	}
+	*ret = disk;
+	return 0;
+}
+
+int disk_serve(struct disk *disk, struct ring *ring)
+{
+	return disk->ops->serve(disk->device, ring);
+}
+
+int disk_go_live(struct disk *disk)
+{
+	return disk->ops->go_live(disk->device, &disk->node, &last_step);
+}
+
+const char *disk_device(const struct disk *disk)
+{
+	return disk->node.path;
+}
+
+void disk_device_number(const struct disk *disk, uint32_t *major, uint32_t *minor)
+{
+	*major = disk->node.major;
+	*minor = disk->node.minor;
+}
+
+void disk_holders(const struct disk *disk, char *text, size_t size_bytes)
+{
+	assert(size_bytes > 0);
+	text[0] = '\0';
+	if (disk->node.name[0])
+		holders_describe("/proc", "/sys", disk->node.name, text, size_bytes);
+}
+
+int disk_resize(struct disk *disk, uint64_t blocks)
+{
+	last_step = "find the device";
+	if (!disk->node.name[0])
+		return -ENODEV;
+	return disk->ops->resize(disk->device, blocks, &last_step);
+}
+
+int disk_remove(struct disk *disk, bool force)
+{
+	int r = disk->ops->remove(disk->device, force);
+
+	if (r == 0)
+		disk->node = (struct exporter_node){};
+	return r;
+}
+
+static void disk_stopped(void *userdata)
+{
+	struct disk *disk = userdata;
+
+	disk->stopped(disk, disk->userdata);
+}
+
+void disk_stop(struct disk *disk, void (*stopped)(struct disk *disk, void *userdata),
+	       void *userdata)
+{
+	disk->stopped = stopped;
+	disk->userdata = userdata;
+	disk->ops->stop(disk->device, disk_stopped, disk);
+}
+
+void disk_free(struct disk *disk)
+{
+	if (!disk)
+		return;
+	disk->ops->free(disk->device);
+	free(disk);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * How the kernel gets a block device: one row of the table in block/disk.c per way. Calls are those
+ * of block/disk.h, each on the same side (worker or not) and under the same conditions; @step is
+ * set to what was tried last, in words.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct disk_settings;
+struct map;
+struct ring;
+struct unit;
+
+/* The block device once it is live. */
+struct exporter_node {
+	char path[288]; /* "/dev/loop3" */
+	char name[32];	/* the kernel's: "loop3" */
+	uint32_t major, minor;
+};
+
+struct exporter_ops {
+	const char *name;
+	int (*probe)(const char *dev_dir, const char **step);
+	int (*prepare)(const struct disk_settings *settings, struct map *map,
+		       const struct unit *unit, void **device, const char **step);
+	int (*serve)(void *device, struct ring *ring);
+	int (*go_live)(void *device, struct exporter_node *node, const char **step);
+	int (*resize)(void *device, uint64_t blocks, const char **step);
+	int (*remove)(void *device, bool force);
+	/** @stopped: runs once on the worker, never inside the call */
+	void (*stop)(void *device, void (*stopped)(void *userdata), void *userdata);
+	void (*free)(void *device);
+};
+
+extern const struct exporter_ops fuse_exporter; /* block/fuse_exporter.c */

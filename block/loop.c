@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include "block/loop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/text.h"
+
+#define SYS_BLOCK "/sys/block"
+/* Each try that fails means that somebody else got a device. */
+#define ATTACH_TRIES 64
+#define WAIT_STEP_MS 2
+
+static void sleep_ms(unsigned ms)
+{
+	struct timespec time = {.tv_nsec = (long)ms * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+static int open_control(const char *dev_dir)
+{
+	char path[288];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/loop-control", dev_dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int loop_probe(const char *dev_dir)
+{
+	owned_fd int fd = open_control(dev_dir);
+
+	return fd < 0 ? fd : 0;
+}
+
+/* --- device nodes --- */
+
+/* "7:3" of a disk or partition, by its folder in sysfs */
+static int read_number(const char *folder, dev_t *number)
+{
+	char path[160];
+	unsigned major_number, minor_number;
+	FILE *file;
+	int n;
+
+	snprintf(path, sizeof(path), "%s/dev", folder);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	n = fscanf(file, "%u:%u", &major_number, &minor_number);
+	fclose(file);
+	if (n != 2)
+		return -EIO;
+	*number = makedev(major_number, minor_number);
+	return 0;
+}
+
+/* devtmpfs makes nodes by itself; where /dev is something else nobody does. */
+static int make_node(const char *path, dev_t number, bool *made)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0)
+		return S_ISBLK(status.st_mode) && status.st_rdev == number ? 0 : -EEXIST;
+	if (errno != ENOENT)
+		return -errno;
+	if (mknod(path, S_IFBLK | 0660, number) < 0)
+		return -errno;
+	*made = true;
+	return 0;
+}
+
+static bool is_partition(const struct loop *loop, const char *name)
+{
+	size_t length = strlen(loop->name);
+
+	return strncmp(name, loop->name, length) == 0 && name[length] == 'p';
+}
+
+/* For every partition: make its node, or remove it. */
+static void for_partition_nodes(struct loop *loop, bool make)
+{
+	char folder[64], path[560];
+	struct dirent *entry;
+	DIR *directory;
+
+	snprintf(folder, sizeof(folder), SYS_BLOCK "/%s", loop->name);
+	directory = opendir(folder);
+	if (!directory)
+		return;
+	while ((entry = readdir(directory))) {
+		dev_t number;
+
+		if (!is_partition(loop, entry->d_name))
+			continue;
+		snprintf(path, sizeof(path), "%s/%.32s", folder, entry->d_name);
+		if (make && read_number(path, &number) < 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%.32s", loop->dev_dir, entry->d_name);
+		if (make)
+			make_node(path, number, &loop->made_partitions);
+		else
+			unlink(path);
+	}
+	closedir(directory);
+}
+
+/* --- attach --- */
+
+static int configure(int fd, const struct loop_settings *settings)
+{
+	struct loop_config config = {
+		.fd = (uint32_t)settings->file_fd,
+		.block_size = settings->block_size,
+		.info.lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_PARTSCAN,
+	};
+
+	if (settings->read_only)
+		config.info.lo_flags |= LO_FLAGS_READ_ONLY;
+	text_copy((char *)config.info.lo_file_name, sizeof(config.info.lo_file_name),
+		  settings->name);
+	return ioctl(fd, LOOP_CONFIGURE, &config) < 0 ? -errno : 0;
+}
+
+static int name_device(struct loop *loop, const char *dev_dir, int number)
+{
+	char folder[64];
+	dev_t device;
+	int r;
+
+	*loop = (struct loop){};
+	snprintf(loop->name, sizeof(loop->name), "loop%d", number);
+	if (!text_copy(loop->dev_dir, sizeof(loop->dev_dir), dev_dir))
+		return -ENAMETOOLONG;
+	snprintf(loop->device, sizeof(loop->device), "%s/%s", dev_dir, loop->name);
+	snprintf(folder, sizeof(folder), SYS_BLOCK "/%s", loop->name);
+	r = read_number(folder, &device);
+	if (r < 0)
+		return r;
+	loop->major = major(device);
+	loop->minor = minor(device);
+	return make_node(loop->device, device, &loop->made_node);
+}
+
+static int attach_once(struct loop *loop, const struct loop_settings *settings, int control_fd,
+		       const char **step)
+{
+	int number = ioctl(control_fd, LOOP_CTL_GET_FREE);
+	owned_fd int fd = -1;
+	int r;
+
+	*step = "find a free loop device";
+	if (number < 0)
+		return -errno;
+	*step = "find the loop device's node";
+	r = name_device(loop, settings->dev_dir, number);
+	if (r < 0)
+		return r;
+	*step = "open the loop device";
+	fd = open(loop->device, (settings->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	/* Whoever took it first may remove it again: ENXIO and ENODEV are a lost race as well. */
+	if (fd < 0)
+		return errno == ENXIO || errno == ENODEV ? -EBUSY : -errno;
+	*step = "attach the loop device";
+	return configure(fd, settings);
+}
+
+int loop_attach(struct loop *loop, const struct loop_settings *settings, const char **step)
+{
+	owned_fd int control_fd = open_control(settings->dev_dir);
+	struct loop found = {};
+	int r = -EBUSY;
+
+	*step = "open /dev/loop-control";
+	if (control_fd < 0)
+		return control_fd;
+	for (unsigned i = 0; i < ATTACH_TRIES && r == -EBUSY; i++)
+		r = attach_once(&found, settings, control_fd, step);
+	if (r < 0)
+		return r;
+	for_partition_nodes(&found, true);
+	*loop = found;
+	return 0;
+}
+
+/* --- settings --- */
+
+static void write_attribute(const struct loop *loop, const char *attribute, const char *value)
+{
+	char path[96];
+	owned_fd int fd = -1;
+
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/queue/%s", loop->name, attribute);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	/* sysfs is read-only in many containers; the device works with the defaults, slower. */
+	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
+		return;
+}
+
+void loop_tune(const struct loop *loop, const struct loop_queue_limits *limits)
+{
+	char kib[16];
+
+	snprintf(kib, sizeof(kib), "%u", limits->transfer_max_bytes / 1024);
+	write_attribute(loop, "scheduler", "none");
+	write_attribute(loop, "max_sectors_kb", kib);
+	write_attribute(loop, "write_cache", limits->write_cache ? "write back" : "write through");
+	/* Settings outlive the one who attached the device before: set both ways. */
+	write_attribute(loop, "discard_max_bytes", limits->discard ? "4294966784" : "0");
+}
+
+int loop_resize(const struct loop *loop)
+{
+	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return ioctl(fd, LOOP_SET_CAPACITY, 0) < 0 ? -errno : 0;
+}
+
+/* --- detach --- */
+
+static bool attached(const struct loop *loop)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/loop/backing_file", loop->name);
+	return access(path, F_OK) == 0;
+}
+
+static bool wait_until_free(const struct loop *loop, unsigned wait_ms)
+{
+	for (unsigned waited_ms = 0; attached(loop); waited_ms += WAIT_STEP_MS) {
+		if (waited_ms >= wait_ms)
+			return false;
+		sleep_ms(WAIT_STEP_MS);
+	}
+	return true;
+}
+
+/* LOOP_CLR_FD of a device that others have open means "when they are gone": take that back.
+ * Return: -EBUSY when it stays attached now, 0 when it was free by then. */
+static int keep_attached(int fd)
+{
+	struct loop_info64 info;
+
+	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+		return errno == ENXIO ? 0 : -errno;
+	info.lo_flags &= ~(uint32_t)LO_FLAGS_AUTOCLEAR;
+	if (ioctl(fd, LOOP_SET_STATUS64, &info) < 0)
+		return errno == ENXIO ? 0 : -errno;
+	return -EBUSY;
+}
+
+static void forget(struct loop *loop)
+{
+	if (loop->made_partitions)
+		for_partition_nodes(loop, false);
+	if (loop->made_node)
+		unlink(loop->device);
+	*loop = (struct loop){};
+}
+
+static int clear(const struct loop *loop, int open_flags)
+{
+	/* O_EXCL: nobody has it mounted or claimed, and nobody can until we are done. */
+	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC | open_flags);
+
+	if (fd < 0)
+		return -errno;
+	return ioctl(fd, LOOP_CLR_FD, 0) < 0 ? -errno : 0;
+}
+
+int loop_detach(struct loop *loop, bool force, unsigned grace_ms)
+{
+	int r;
+
+	if (!loop->name[0])
+		return 0;
+	r = clear(loop, force ? 0 : O_EXCL);
+	if (r < 0 && r != -ENXIO) /* ENXIO: somebody else has detached it */
+		return r;
+	if (!wait_until_free(loop, grace_ms) && !force) {
+		owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
+
+		r = fd < 0 ? -errno : keep_attached(fd);
+		if (r < 0 && r != -ENXIO)
+			return r;
+	}
+	forget(loop);
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * A loop device (loop(4)) over an open file. Every call asks the file's file system, so that none
+ * may come from the thread that serves it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop_settings {
+	const char *dev_dir; /* "/dev": loop-control and the device nodes */
+	const char *name;    /* shown by losetup as the reference; cut to 63 characters */
+	int file_fd;	     /* stays the caller's; may be closed once attached */
+	uint32_t block_size; /* bytes, 512 … 4096 */
+	bool read_only;
+};
+
+struct loop {
+	char name[16];	  /* "loop3"; empty when not attached */
+	char device[288]; /* "/dev/loop3" */
+	char dev_dir[256];
+	uint32_t major, minor;
+	bool made_node, made_partitions; /* the nodes are ours to remove */
+};
+
+/** loop_probe() - can loop devices be had? Return: 0; -errno */
+int loop_probe(const char *dev_dir);
+
+/**
+ * loop_attach() - take a free device and attach the file, with direct I/O and partitions
+ *
+ * Others, and other daemons, may take devices at the same time.
+ * Return: 0; -EBUSY when every free device was snatched away again and again; -errno.
+ */
+int loop_attach(struct loop *loop, const struct loop_settings *settings, const char **step);
+
+/* How the kernel should treat the device. */
+struct loop_queue_limits {
+	bool write_cache; /* flushes have a meaning */
+	bool discard;	  /* discarding gives space back; without it users get EOPNOTSUPP */
+	uint32_t transfer_max_bytes;
+};
+
+/** loop_tune() - set the queue up in sysfs, as far as it can be written */
+void loop_tune(const struct loop *loop, const struct loop_queue_limits *limits);
+
+/** loop_resize() - the file has a new size. Return: 0; -errno */
+int loop_resize(const struct loop *loop);
+
+/**
+ * loop_detach() - give the device back and wait until it is free
+ * @force: also while it is in use: it stays attached until its last user is gone, on its own
+ * @grace_ms: how long short users (udev, blkid) are waited for
+ *
+ * Return: 0; -EBUSY while it is mounted, claimed, or open after @grace_ms.
+ */
+int loop_detach(struct loop *loop, bool force, unsigned grace_ms);
