@@ -9,7 +9,7 @@ import shlex
 from harness.cases import case
 from harness.commands import contains, run, same, true
 
-UNIT = os.path.join(os.path.dirname(__file__), "../../units/iscsi.service")
+UNIT = os.path.join(os.path.dirname(__file__), "../../units/iscsi.service.in")
 
 
 def start_command():
@@ -116,7 +116,7 @@ def status_shows_the_tree(lab):
     lab.note_device(device)
     daemon.wait_for_paths(2)
     text = daemon.hawser("status").out
-    for part in (iqn, device, str(net.portals[0]), str(net.portals[1]), "active"):
+    for part in (iqn, os.path.basename(device), str(net.portals[0]), str(net.portals[1]), "active"):
         contains(text, part, "hawser status")
     maps = daemon.status()["maps"]
     same([len(each["paths"]) for each in maps], [2], "paths of the map in --json")

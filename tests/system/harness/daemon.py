@@ -12,6 +12,8 @@ from harness.commands import Failure, Program, run, wait_until
 
 INITIATOR = "iqn.2024-05.org.example.hawser:initiator"
 
+LOOP_DEVICES = 64  # numbers that tests can reach; most do not exist until they are made
+
 # Defaults of new records in tests: give up on the unreachable soon, so that wrong input is told within
 # seconds. A test that wants other values passes them.
 ISCSID_CONF = {
@@ -59,6 +61,7 @@ class Hawserd:
         self.dev_dir = os.path.join(folder, "dev")
         for path in (self.conf_dir, self.run_dir, self.dev_dir):
             os.makedirs(path, exist_ok=True)
+        self._borrow_devices()
         self._write("initiatorname.iscsi", f"InitiatorName={initiator}\n")
         settings = {**ISCSID_CONF, **(conf or {})}
         self._write("iscsid.conf", "".join(f"{key} = {value}\n" for key, value in settings.items()))
@@ -70,6 +73,13 @@ class Hawserd:
             self.environment["TSAN_OPTIONS"] = f"log_path={report}:exitcode=99"
             self.environment["UBSAN_OPTIONS"] = f"log_path={report}:print_stacktrace=1"
         self.program = None
+
+    def _borrow_devices(self):
+        """A folder of its own for links, in which the machine's own devices can be found as well."""
+        for name in ("fuse", "loop-control", *(f"loop{number}" for number in range(LOOP_DEVICES))):
+            path = os.path.join(self.dev_dir, name)
+            if not os.path.lexists(path):
+                os.symlink(f"/dev/{name}", path)
 
     def _write(self, name, text):
         path = os.path.join(self.conf_dir, name)
