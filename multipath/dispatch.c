@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#include "multipath/dispatch.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "multipath/command.h"
+#include "multipath/path.h"
+#include "multipath/path_group.h"
+#include "multipath/retry.h"
+#include "scsi/nexus.h"
+#include "scsi/sense.h"
+#include "util/cleanup.h"
+
+#define NS_PER_MS	 UINT64_C(1000000)
+#define PAUSE_MS	 100 /* first pause when every path was tried, unless a rule says otherwise */
+#define PAUSE_MAX_MS	 UINT64_C(1000) /* pauses double up to this */
+#define PAUSES_MAX	 10		/* doubling stops long before */
+#define UNIT_PATIENCE_MS 60000		/* how long a unit may be busy or not ready */
+#define ERRORS_IN_A_ROW	 8 /* path errors without a success between them: the path failed */
+
+/* The answer came from another unit than the one we mean: whatever it says, it does not count. */
+static const struct retry_rule wrong_unit = {
+	.verdict = {.action = RETRY_OTHER_PATH},
+	.meaning = "answered by another unit",
+};
+
+static uint64_t now(const struct dispatch *dispatch)
+{
+	return ring_now_ns(dispatch->ring);
+}
+
+/* Milliseconds from now, rounded up so that the time has come when the timer says so. */
+static uint64_t delay_ms_until(const struct dispatch *dispatch, uint64_t at_ns)
+{
+	uint64_t now_ns = now(dispatch);
+
+	return at_ns > now_ns ? (at_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 1;
+}
+
+/* --- the end of a command --- */
+
+static void finish(struct dispatch *dispatch, struct map_command *command, int error)
+{
+	dispatch->commands--;
+	command->done(command, error);
+}
+
+/* For every place that may be inside a call of the submitter's. */
+static void finish_later(struct dispatch *dispatch, struct map_command *command, int error)
+{
+	command->error = error;
+	list_append(&dispatch->finished, &command->link);
+	ring_defer(dispatch->ring, &dispatch->finish);
+}
+
+static void finish_run(struct deferred *deferred)
+{
+	struct dispatch *dispatch = container_of(deferred, struct dispatch, finish);
+	struct list finished = LIST_INIT(finished);
+	struct map_command *command;
+
+	/* What done() submits now has its turn later, or this loop need not end. */
+	list_splice(&finished, &dispatch->finished);
+	while ((command = list_pop(&finished, struct map_command, link)))
+		finish(dispatch, command, command->error);
+}
+
+static void finish_all(struct dispatch *dispatch, struct list *commands, int error)
+{
+	struct map_command *command;
+
+	while ((command = list_pop(commands, struct map_command, link)))
+		finish_later(dispatch, command, error);
+}
+
+/* --- onto a wire --- */
+
+static int send(struct dispatch *dispatch, struct map_command *command, struct path *path)
+{
+	int r = path_send(path, command, now(dispatch));
+
+	if (r < 0)
+		return r;
+	if (dispatch->timeout_ms > 0 && !ring_timer_armed(&dispatch->deadline_timer))
+		ring_timer_arm(dispatch->ring, &dispatch->deadline_timer, dispatch->timeout_ms);
+	return 0;
+}
+
+/* A path whose nexus is down before anybody said so. It tells the map, which may call back here. */
+static void notice_lost_paths(struct dispatch *dispatch)
+{
+	struct path *path;
+
+	while ((path = path_group_find_down(dispatch->group)))
+		path_lost(path, "connection lost");
+}
+
+static void wait_for_path(struct dispatch *dispatch, struct map_command *command)
+{
+	if (dispatch->no_path_error) {
+		finish_later(dispatch, command, dispatch->no_path_error);
+		return;
+	}
+	command->tried = 0;
+	command->path = NULL;
+	list_append(&dispatch->waiting, &command->link);
+	notice_lost_paths(dispatch);
+}
+
+static bool is_blocked(const struct dispatch *dispatch, const struct map_command *command)
+{
+	return guard_active(&dispatch->guard) && command->kind == MAP_WRITE &&
+	       guard_blocks(&dispatch->guard, command);
+}
+
+/* The way of every command that is not on a wire: to a path, or where it has to wait. */
+static void route(struct dispatch *dispatch, struct map_command *command)
+{
+	struct path *path;
+
+	if (dispatch->shut_error) {
+		finish_later(dispatch, command, dispatch->shut_error);
+		return;
+	}
+	if (is_blocked(dispatch, command)) {
+		guard_hold(&dispatch->guard, command);
+		return;
+	}
+	while ((path = path_group_choose(dispatch->group, command, now(dispatch)))) {
+		if (send(dispatch, command, path) == 0)
+			return;
+		path_lost(path, "not connected");
+	}
+	wait_for_path(dispatch, command);
+}
+
+/* The same path again, when it still can. */
+static void route_on(struct dispatch *dispatch, struct map_command *command, struct path *path)
+{
+	if (path && path_usable(path) && !dispatch->shut_error && !is_blocked(dispatch, command) &&
+	    send(dispatch, command, path) == 0)
+		return;
+	route(dispatch, command);
+}
+
+/* --- pauses --- */
+
+static void set_delay_timer(struct dispatch *dispatch)
+{
+	const struct map_command *command;
+	uint64_t first_ns = UINT64_MAX;
+
+	list_for_each (command, &dispatch->delayed, link)
+		first_ns = MIN(first_ns, command->wake_ns);
+	if (first_ns == UINT64_MAX)
+		ring_timer_disarm(dispatch->ring, &dispatch->delay_timer);
+	else
+		ring_timer_arm(dispatch->ring, &dispatch->delay_timer,
+			       delay_ms_until(dispatch, first_ns));
+}
+
+static void delay_expired(struct ring_timer *timer)
+{
+	struct dispatch *dispatch = container_of(timer, struct dispatch, delay_timer);
+	struct list due = LIST_INIT(due);
+	struct map_command *command, *following;
+
+	list_for_each_safe (command, following, &dispatch->delayed, link) {
+		if (command->wake_ns > now(dispatch))
+			continue;
+		list_remove(&command->link);
+		list_append(&due, &command->link);
+	}
+	while ((command = list_pop(&due, struct map_command, link)))
+		route_on(dispatch, command, command->path);
+	set_delay_timer(dispatch);
+}
+
+/* How long a command may go on pausing; -1 = for ever. */
+static int64_t patience_ms(const struct dispatch *dispatch, const struct retry_verdict *verdict)
+{
+	if (verdict->error)
+		return UNIT_PATIENCE_MS;
+	if (dispatch->no_path_retry_ms < 0)
+		return -1;
+	if (verdict->action == RETRY_DELAY)
+		return MAX(dispatch->no_path_retry_ms, UNIT_PATIENCE_MS);
+	return dispatch->no_path_retry_ms;
+}
+
+/* @path: to go on with afterwards; NULL = any */
+static void put_off(struct dispatch *dispatch, struct map_command *command, struct path *path,
+		    const struct retry_verdict *verdict)
+{
+	uint64_t delay_ms = verdict->delay_ms ? verdict->delay_ms : PAUSE_MS;
+	int64_t limit_ms = patience_ms(dispatch, verdict);
+	uint64_t now_ns = now(dispatch);
+
+	if (command->trouble_ns == 0)
+		command->trouble_ns = now_ns;
+	if (limit_ms >= 0 && now_ns - command->trouble_ns >= (uint64_t)limit_ms * NS_PER_MS) {
+		finish(dispatch, command, verdict->error ? verdict->error : -EIO);
+		return;
+	}
+	delay_ms = MIN(delay_ms << command->pauses, MAX(delay_ms, PAUSE_MAX_MS));
+	if (command->pauses < PAUSES_MAX)
+		command->pauses++;
+	command->path = path;
+	command->wake_ns = now_ns + delay_ms * NS_PER_MS;
+	list_append(&dispatch->delayed, &command->link);
+	if (!ring_timer_armed(&dispatch->delay_timer) ||
+	    dispatch->delay_timer.at_ns > command->wake_ns)
+		ring_timer_arm(dispatch->ring, &dispatch->delay_timer, delay_ms);
+}
+
+/* --- deadlines --- */
+
+static void set_deadline_timer(struct dispatch *dispatch)
+{
+	uint64_t first_ns = UINT64_MAX;
+	const struct path *path;
+
+	list_for_each (path, &dispatch->group->paths, group_link) {
+		const struct map_command *command =
+			list_first(&path->on_wire, struct map_command, link);
+
+		if (command)
+			first_ns = MIN(first_ns, command->sent_ns);
+	}
+	if (first_ns != UINT64_MAX)
+		ring_timer_arm(
+			dispatch->ring, &dispatch->deadline_timer,
+			delay_ms_until(dispatch, first_ns + dispatch->timeout_ms * NS_PER_MS));
+}
+
+static void deadline_expired(struct ring_timer *timer)
+{
+	struct dispatch *dispatch = container_of(timer, struct dispatch, deadline_timer);
+	uint64_t timeout_ns = dispatch->timeout_ms * NS_PER_MS;
+	struct path *path;
+
+	list_for_each (path, &dispatch->group->paths, group_link) {
+		struct map_command *command;
+
+		while ((command = list_first(&path->on_wire, struct map_command, link)) &&
+		       now(dispatch) - command->sent_ns >= timeout_ns)
+			path_abort(path, command);
+	}
+	set_deadline_timer(dispatch);
+}
+
+/* --- verdicts --- */
+
+/* The path is to blame. The last usable one is kept whatever it does: there is nothing better. */
+static void blame(struct dispatch *dispatch, const struct map_command *command, struct path *path,
+		  const struct retry_rule *rule)
+{
+	path->statistics.errors++;
+	if (command->login != path->login)
+		return; /* a late one of a nexus that is gone */
+	path->errors_in_a_row++;
+	if (rule->verdict.action != RETRY_FAIL_PATH && path->errors_in_a_row < ERRORS_IN_A_ROW)
+		return;
+	if (path_usable(path) && path_group_has(dispatch->group, path_bit(path)))
+		path_fail(path, rule->meaning);
+}
+
+/* Not on this path any more: to the next, and when all were tried to a pause or an end. */
+static void move_on(struct dispatch *dispatch, struct map_command *command, struct path *path,
+		    const struct retry_verdict *verdict)
+{
+	bool untried;
+
+	command->tried |= path_bit(path);
+	command->same_tries = 0;
+	untried = path_group_has(dispatch->group, command->tried);
+	if (verdict->error) {
+		if (command->moves >= verdict->other_limit || !untried) {
+			finish(dispatch, command, verdict->error);
+			return;
+		}
+		command->moves++;
+		route(dispatch, command);
+		return;
+	}
+	if (untried || !path_group_has(dispatch->group, 0)) {
+		route(dispatch, command);
+		return;
+	}
+	command->tried = 0;
+	put_off(dispatch, command, NULL, verdict);
+}
+
+static bool may_stay(struct map_command *command, const struct path *path,
+		     const struct retry_verdict *verdict)
+{
+	if (!path_usable(path) || command->same_tries >= verdict->same_limit)
+		return false;
+	if (verdict->same_limit != RETRY_NO_LIMIT)
+		command->same_tries++;
+	return true;
+}
+
+static void act_done(struct dispatch *dispatch, struct map_command *command, struct path *path,
+		     const struct retry_rule *rule)
+{
+	int error = 0;
+
+	if (command->kind == MAP_FLUSH && dispatch->deferred_error) {
+		dispatch->deferred_error = false;
+		error = -EIO;
+	}
+	finish(dispatch, command, error);
+}
+
+static void act_fail(struct dispatch *dispatch, struct map_command *command, struct path *path,
+		     const struct retry_rule *rule)
+{
+	finish(dispatch, command, rule->verdict.error);
+}
+
+static void act_same_path(struct dispatch *dispatch, struct map_command *command, struct path *path,
+			  const struct retry_rule *rule)
+{
+	if (may_stay(command, path, &rule->verdict)) {
+		route_on(dispatch, command, path);
+		return;
+	}
+	if (path_usable(path) && !rule->verdict.error)
+		blame(dispatch, command, path, rule);
+	move_on(dispatch, command, path, &rule->verdict);
+}
+
+static void act_delay(struct dispatch *dispatch, struct map_command *command, struct path *path,
+		      const struct retry_rule *rule)
+{
+	if (may_stay(command, path, &rule->verdict)) {
+		put_off(dispatch, command, path, &rule->verdict);
+		return;
+	}
+	command->same_tries = 0;
+	command->tried |= path_bit(path);
+	if (!path_group_has(dispatch->group, command->tried))
+		command->tried = 0;
+	put_off(dispatch, command, NULL, &rule->verdict);
+}
+
+static void act_other_path(struct dispatch *dispatch, struct map_command *command,
+			   struct path *path, const struct retry_rule *rule)
+{
+	if (!rule->verdict.error)
+		blame(dispatch, command, path, rule);
+	move_on(dispatch, command, path, &rule->verdict);
+}
+
+/*
+ * Nobody may send this write again while its ghost can still be executed. Once the login that
+ * carried it is known to be dead, it is as if it had never been sent.
+ */
+static void act_guard(struct dispatch *dispatch, struct map_command *command, struct path *path,
+		      const struct retry_rule *rule)
+{
+	blame(dispatch, command, path, rule);
+	if (command->login < path->fenced_login)
+		route(dispatch, command);
+	else if (dispatch->no_path_error)
+		finish(dispatch, command, dispatch->no_path_error);
+	else
+		guard_park(&dispatch->guard, command);
+}
+
+static void (*const acts[RETRY_ACTION_COUNT])(struct dispatch *dispatch,
+					      struct map_command *command, struct path *path,
+					      const struct retry_rule *rule) = {
+	[RETRY_DONE] = act_done,
+	[RETRY_FAIL] = act_fail,
+	[RETRY_SAME_PATH] = act_same_path,
+	[RETRY_DELAY] = act_delay,
+	[RETRY_OTHER_PATH] = act_other_path,
+	[RETRY_FAIL_PATH] = act_other_path, /* blame() tells them apart */
+	[RETRY_GUARD] = act_guard,
+};
+
+static void heed_flags(struct dispatch *dispatch, struct path *path, const struct retry_rule *rule,
+		       const struct scsi_sense *sense)
+{
+	unsigned flags = rule->verdict.flags;
+
+	if (flags & RETRY_DEFERRED_ERROR)
+		dispatch->deferred_error = true;
+	if (flags & RETRY_VERIFY)
+		path_doubt_identity(path, rule->meaning);
+	if ((flags & RETRY_ATTENTION) &&
+	    path_attention_is_new(path, sense->asc, sense->ascq, now(dispatch)))
+		dispatch->owner->attention(dispatch, path, sense);
+}
+
+static void scsi_done(struct scsi_command *scsi)
+{
+	struct map_command *command = container_of(scsi, struct map_command, scsi);
+	struct dispatch *dispatch = command->dispatch;
+	struct path *path = command->path;
+	struct scsi_sense sense;
+	const struct retry_rule *rule = retry_judge(&scsi->result, command->kind, &sense);
+	enum retry_action action = rule->verdict.action;
+
+	if (path_get_state(path) == PATH_QUARANTINED && action != RETRY_GUARD) {
+		rule = &wrong_unit;
+		action = rule->verdict.action;
+	}
+	if (rule->verdict.flags & RETRY_EARLIER_LOST)
+		path_abort_before(path, command);
+	path_returned(path, command, action == RETRY_DONE, now(dispatch));
+	if (rule->verdict.flags)
+		heed_flags(dispatch, path, rule, &sense);
+	if (path_get_state(path) == PATH_ACTIVE && !path_usable(path))
+		path_lost(path, "connection lost");
+	if (dispatch->shut_error && action != RETRY_DONE && action != RETRY_FAIL)
+		finish(dispatch, command, dispatch->shut_error);
+	else
+		acts[action](dispatch, command, path, rule);
+}
+
+/* --- from above --- */
+
+static void release(struct dispatch *dispatch, struct list *freed)
+{
+	struct map_command *command;
+
+	while ((command = list_pop(freed, struct map_command, link))) {
+		command->path = NULL;
+		command->tried = 0;
+		command->same_tries = 0;
+		route(dispatch, command);
+	}
+}
+
+static void guard_overdue(struct guard *guard)
+{
+	struct dispatch *dispatch = container_of(guard, struct dispatch, guard);
+	struct list freed = LIST_INIT(freed);
+	unsigned writes = guard_free_overdue(guard, &freed);
+
+	if (writes > 0)
+		dispatch->owner->guard_expired(dispatch, writes);
+	release(dispatch, &freed);
+}
+
+void dispatch_init(struct dispatch *dispatch, struct ring *ring, struct path_group *group,
+		   int32_t no_path_retry_ms, int32_t replacement_timeout_ms, uint32_t timeout_ms,
+		   const struct dispatch_owner *owner)
+{
+	*dispatch = (struct dispatch){
+		.owner = owner,
+		.ring = ring,
+		.group = group,
+		.no_path_retry_ms = no_path_retry_ms,
+		.timeout_ms = timeout_ms,
+	};
+	guard_init(&dispatch->guard, ring, replacement_timeout_ms, guard_overdue);
+	list_init(&dispatch->waiting);
+	list_init(&dispatch->delayed);
+	list_init(&dispatch->finished);
+	deferred_init(&dispatch->finish, finish_run);
+	ring_timer_init(&dispatch->delay_timer, delay_expired);
+	ring_timer_init(&dispatch->deadline_timer, deadline_expired);
+}
+
+void dispatch_deinit(struct dispatch *dispatch)
+{
+	assert(dispatch->commands == 0);
+	guard_deinit(&dispatch->guard);
+	ring_undefer(&dispatch->finish);
+	ring_timer_disarm(dispatch->ring, &dispatch->delay_timer);
+	ring_timer_disarm(dispatch->ring, &dispatch->deadline_timer);
+}
+
+void dispatch_submit(struct dispatch *dispatch, struct map_command *command)
+{
+	dispatch->commands++;
+	command->dispatch = dispatch;
+	command->path = NULL;
+	command->trouble_ns = 0;
+	command->tried = 0;
+	command->same_tries = 0;
+	command->moves = 0;
+	command->pauses = 0;
+	command->scsi.timeout_ms = 0; /* ours is the deadline timer */
+	command->scsi.done = scsi_done;
+	route(dispatch, command);
+}
+
+void dispatch_resume(struct dispatch *dispatch)
+{
+	struct map_command *command;
+
+	dispatch->no_path_error = 0;
+	while (path_group_has(dispatch->group, 0) &&
+	       (command = list_pop(&dispatch->waiting, struct map_command, link)))
+		route(dispatch, command);
+}
+
+static void end_all(struct dispatch *dispatch, int error)
+{
+	struct list guarded = LIST_INIT(guarded);
+
+	guard_free_all(&dispatch->guard, &guarded);
+	finish_all(dispatch, &guarded, error);
+	finish_all(dispatch, &dispatch->waiting, error);
+	finish_all(dispatch, &dispatch->delayed, error);
+	ring_timer_disarm(dispatch->ring, &dispatch->delay_timer);
+}
+
+void dispatch_give_up(struct dispatch *dispatch, int error)
+{
+	dispatch->no_path_error = error;
+	end_all(dispatch, error);
+}
+
+void dispatch_shut(struct dispatch *dispatch, int error)
+{
+	dispatch->shut_error = error;
+	end_all(dispatch, error);
+}
+
+void dispatch_fenced(struct dispatch *dispatch, struct path *path)
+{
+	struct list freed = LIST_INIT(freed);
+
+	guard_free_fenced(&dispatch->guard, path, &freed);
+	release(dispatch, &freed);
+}
+
+void dispatch_forget_path(struct dispatch *dispatch, struct path *path)
+{
+	struct map_command *command;
+
+	guard_forget_path(&dispatch->guard, path);
+	list_for_each (command, &dispatch->delayed, link) {
+		if (command->path == path)
+			command->path = NULL;
+	}
+}

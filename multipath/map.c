@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#include "multipath/map.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "multipath/dispatch.h"
+#include "multipath/path_group.h"
+#include "multipath/selector.h"
+#include "scsi/sense.h"
+#include "util/cleanup.h"
+#include "util/ring.h"
+
+struct map {
+	struct ring *ring;
+	struct unit unit;
+	int32_t no_path_retry_ms;
+	const struct map_observer *observer;
+	void *userdata;
+
+	enum map_state state;
+	struct list paths; /* struct path by link, in the order they were added */
+	unsigned path_count;
+	uint64_t slots; /* bit per slot in use */
+	struct path_group group;
+	struct dispatch dispatch;
+	struct ring_timer no_path_timer;
+};
+
+static const struct map_observer nobody = {};
+
+static const char *const state_names[MAP_STATE_COUNT] = {
+	[MAP_OK] = "ok",
+	[MAP_DEGRADED] = "degraded",
+	[MAP_NO_PATH_QUEUEING] = "no-path-queueing",
+	[MAP_NO_PATH_FAILING] = "no-path-failing",
+};
+
+const char *map_state_name(enum map_state state)
+{
+	assert(state < MAP_STATE_COUNT);
+	return state_names[state];
+}
+
+/* --- states --- */
+
+/* The only place that changes the state. */
+static void set_state(struct map *map, enum map_state to)
+{
+	enum map_state from = map->state;
+
+	if (to == from)
+		return;
+	map->state = to;
+	if (map->observer->map_changed)
+		map->observer->map_changed(map, from, map->userdata);
+}
+
+static unsigned count_usable(const struct map *map)
+{
+	const struct path *path;
+	unsigned count = 0;
+
+	list_for_each (path, &map->paths, link)
+		count += path_usable(path);
+	return count;
+}
+
+/*
+ * How long commands may wait counts from the moment when one could not be sent: the last path's
+ * end, or, with nothing to do at that time, the first command after it.
+ */
+static void start_no_path_clock(struct map *map)
+{
+	if (map->state == MAP_NO_PATH_QUEUEING && map->no_path_retry_ms > 0 &&
+	    map->dispatch.commands > 0 && !ring_timer_armed(&map->no_path_timer))
+		ring_timer_arm(map->ring, &map->no_path_timer, (uint64_t)map->no_path_retry_ms);
+}
+
+static void give_up(struct map *map)
+{
+	set_state(map, MAP_NO_PATH_FAILING);
+	dispatch_give_up(&map->dispatch, -EIO);
+}
+
+static void no_path_expired(struct ring_timer *timer)
+{
+	give_up(container_of(timer, struct map, no_path_timer));
+}
+
+static void lose_last_path(struct map *map)
+{
+	if (map->state == MAP_NO_PATH_FAILING)
+		return;
+	if (map->no_path_retry_ms == 0) {
+		give_up(map);
+		return;
+	}
+	set_state(map, MAP_NO_PATH_QUEUEING);
+	start_no_path_clock(map);
+}
+
+/* A silent target is given its full time by the only path, and by no other. */
+static void tell_last_path(struct map *map, unsigned usable)
+{
+	struct path *path;
+
+	list_for_each (path, &map->paths, link) {
+		if (path_usable(path))
+			path_set_last(path, usable == 1);
+	}
+}
+
+/* Paths that only failed too many commands are better than none. */
+static bool reinstate_paths(struct map *map)
+{
+	struct path *path;
+	bool any = false;
+
+	list_for_each (path, &map->paths, link)
+		any |= path_reinstate(path, "no other path is left");
+	return any;
+}
+
+/* After every change of the set of usable paths. */
+static void update(struct map *map)
+{
+	unsigned usable = count_usable(map);
+
+	if (usable == 0) {
+		/* A path that came back has been here itself. */
+		if (!reinstate_paths(map))
+			lose_last_path(map);
+		return;
+	}
+	tell_last_path(map, usable);
+	ring_timer_disarm(map->ring, &map->no_path_timer);
+	set_state(map, usable == map->path_count ? MAP_OK : MAP_DEGRADED);
+	dispatch_resume(&map->dispatch);
+}
+
+/* --- from below --- */
+
+static void path_changed(struct path *path, enum path_state from, const char *reason)
+{
+	struct map *map = path->map;
+
+	if (map->observer->path_changed)
+		map->observer->path_changed(map, path, from, reason, map->userdata);
+	update(map);
+}
+
+static void path_was_fenced(struct path *path)
+{
+	dispatch_fenced(&path->map->dispatch, path);
+}
+
+static const struct path_owner path_owner = {
+	.changed = path_changed,
+	.fenced = path_was_fenced,
+};
+
+static struct map *map_of(struct dispatch *dispatch)
+{
+	return container_of(dispatch, struct map, dispatch);
+}
+
+static void attention(struct dispatch *dispatch, struct path *path, const struct scsi_sense *sense)
+{
+	struct map *map = map_of(dispatch);
+	const struct map_observer *observer = map->observer;
+
+	if (sense->deferred) {
+		if (observer->deferred_error)
+			observer->deferred_error(map, path, sense->key, sense->asc, sense->ascq,
+						 map->userdata);
+	} else if (observer->attention) {
+		observer->attention(map, path, sense->asc, sense->ascq, map->userdata);
+	}
+}
+
+static void guard_expired(struct dispatch *dispatch, unsigned writes)
+{
+	struct map *map = map_of(dispatch);
+
+	if (map->observer->guard_expired)
+		map->observer->guard_expired(map, writes, map->userdata);
+}
+
+static const struct dispatch_owner dispatch_owner = {
+	.attention = attention,
+	.guard_expired = guard_expired,
+};
+
+/* --- life --- */
+
+int map_new(struct ring *ring, const struct unit *unit, const struct map_settings *settings,
+	    const struct map_observer *observer, void *userdata, struct map **ret)
+{
+	const struct selector_ops *selector = selector_find(settings->selector);
+	struct map *map;
+
+	if (!selector)
+		return -EINVAL;
+	map = calloc(1, sizeof(*map));
+	if (!map)
+		return -ENOMEM;
+
+	map->ring = ring;
+	map->unit = *unit;
+	map->no_path_retry_ms = settings->no_path_retry_ms;
+	map->observer = observer ? observer : &nobody;
+	map->userdata = userdata;
+	map->state = MAP_NO_PATH_QUEUEING;
+	list_init(&map->paths);
+	path_group_init(&map->group, selector);
+	dispatch_init(&map->dispatch, ring, &map->group, settings->no_path_retry_ms,
+		      settings->replacement_timeout_ms, settings->timeout_ms, &dispatch_owner);
+	ring_timer_init(&map->no_path_timer, no_path_expired);
+	if (map->no_path_retry_ms == 0) {
+		map->state = MAP_NO_PATH_FAILING;
+		dispatch_give_up(&map->dispatch, -EIO);
+	}
+	*ret = map;
+	return 0;
+}
+
+void map_free(struct map *map)
+{
+	struct path *path;
+
+	if (!map)
+		return;
+	assert(map_idle(map));
+	while ((path = list_pop(&map->paths, struct path, link)))
+		path_free(path);
+	ring_timer_disarm(map->ring, &map->no_path_timer);
+	dispatch_deinit(&map->dispatch);
+	free(map);
+}
+
+const struct unit *map_unit(const struct map *map)
+{
+	return &map->unit;
+}
+
+void map_set_limits(struct map *map, const struct unit_limits *limits)
+{
+	map->unit.limits = *limits;
+}
+
+void *map_userdata(const struct map *map)
+{
+	return map->userdata;
+}
+
+enum map_state map_get_state(const struct map *map)
+{
+	return map->state;
+}
+
+unsigned map_path_count(const struct map *map)
+{
+	return map->path_count;
+}
+
+/* --- commands --- */
+
+void map_submit(struct map *map, struct map_command *command)
+{
+	dispatch_submit(&map->dispatch, command);
+	start_no_path_clock(map);
+}
+
+void map_fail_all(struct map *map, int error)
+{
+	assert(error < 0);
+	dispatch_shut(&map->dispatch, error);
+}
+
+bool map_idle(const struct map *map)
+{
+	return map->dispatch.commands == 0;
+}
+
+/* --- paths --- */
+
+static bool has_nexus(const struct map *map, const struct nexus *nexus)
+{
+	const struct path *path;
+
+	list_for_each (path, &map->paths, link) {
+		if (path->nexus == nexus)
+			return true;
+	}
+	return false;
+}
+
+int map_add_path(struct map *map, struct nexus *nexus, void *userdata, struct path **ret)
+{
+	struct path *path;
+	unsigned slot;
+	int r;
+
+	if (has_nexus(map, nexus))
+		return -EEXIST;
+	if (map->path_count == PATH_SLOTS)
+		return -ENOSPC;
+	slot = (unsigned)__builtin_ctzll(~map->slots);
+	r = path_new(map, nexus, slot, &path_owner, userdata, &path);
+	if (r < 0)
+		return r;
+
+	map->slots |= path_bit(path);
+	map->path_count++;
+	list_append(&map->paths, &path->link);
+	path_group_add(&map->group, path);
+	*ret = path;
+	update(map);
+	return 0;
+}
+
+void map_remove_path(struct map *map, struct path *path)
+{
+	assert(path->map == map && path->statistics.in_flight == 0);
+	map->slots &= ~path_bit(path);
+	map->path_count--;
+	list_remove(&path->link);
+	path_group_remove(&map->group, path);
+	dispatch_forget_path(&map->dispatch, path);
+	path_free(path);
+	update(map);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#include "multipath/path.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "multipath/command.h"
+#include "scsi/cdb.h"
+#include "scsi/nexus.h"
+#include "util/cleanup.h"
+
+#define ATTENTION_WINDOW_NS 500000000u /* one event on four paths, or told again and again */
+#define BUSY_WINDOW_NS	    5000000u   /* of being busy make one measurement of throughput */
+#define NS_PER_MS	    1000000u
+
+enum path_event {
+	EVENT_VERIFIED,
+	EVENT_LOST,
+	EVENT_FAILED,
+	EVENT_DOUBTED,
+	EVENT_QUARANTINED,
+	EVENT_COUNT,
+};
+
+/* clang-format off */
+static const enum path_state steps[EVENT_COUNT][PATH_STATE_COUNT] = {
+	/*                      PENDING            ACTIVE             FAILED             QUARANTINED */
+	[EVENT_VERIFIED]    = { PATH_ACTIVE,       PATH_ACTIVE,       PATH_ACTIVE,       PATH_QUARANTINED },
+	[EVENT_LOST]        = { PATH_FAILED,       PATH_FAILED,       PATH_FAILED,       PATH_QUARANTINED },
+	[EVENT_FAILED]      = { PATH_FAILED,       PATH_FAILED,       PATH_FAILED,       PATH_QUARANTINED },
+	[EVENT_DOUBTED]     = { PATH_PENDING,      PATH_PENDING,      PATH_FAILED,       PATH_QUARANTINED },
+	[EVENT_QUARANTINED] = { PATH_QUARANTINED,  PATH_QUARANTINED,  PATH_QUARANTINED,  PATH_QUARANTINED },
+};
+/* clang-format on */
+
+static const char *const state_names[PATH_STATE_COUNT] = {
+	[PATH_PENDING] = "pending",
+	[PATH_ACTIVE] = "active",
+	[PATH_FAILED] = "failed",
+	[PATH_QUARANTINED] = "quarantined",
+};
+
+const char *path_state_name(enum path_state state)
+{
+	assert(state < PATH_STATE_COUNT);
+	return state_names[state];
+}
+
+int path_new(struct map *map, struct nexus *nexus, unsigned slot, const struct path_owner *owner,
+	     void *userdata, struct path **ret)
+{
+	struct path *path = calloc(1, sizeof(*path));
+
+	assert(slot < PATH_SLOTS);
+	if (!path)
+		return -ENOMEM;
+	path->owner = owner;
+	path->map = map;
+	path->nexus = nexus;
+	path->userdata = userdata;
+	path->slot = slot;
+	list_init(&path->link);
+	list_init(&path->group_link);
+	list_init(&path->on_wire);
+	list_init(&path->aborting);
+	*ret = path;
+	return 0;
+}
+
+void path_free(struct path *path)
+{
+	if (!path)
+		return;
+	assert(list_empty(&path->on_wire) && list_empty(&path->aborting));
+	list_remove(&path->link);
+	list_remove(&path->group_link);
+	free(path);
+}
+
+/* The only place that changes the state. */
+static void path_step(struct path *path, enum path_event event, const char *reason)
+{
+	enum path_state from = path->state, to = steps[event][from];
+
+	if (to == from)
+		return;
+	path->state = to;
+	path->errors_in_a_row = 0;
+	if (to == PATH_FAILED)
+		path->statistics.failures++;
+	path->owner->changed(path, from, reason);
+}
+
+void path_verified(struct path *path)
+{
+	path_fenced(path);
+	/* It may be down again by the time the word of its last login arrives. */
+	if (!path->nexus->up)
+		return;
+	path->verified = true;
+	path_step(path, EVENT_VERIFIED, "identity verified");
+}
+
+void path_lost(struct path *path, const char *reason)
+{
+	path->login++;
+	path->verified = false;
+	path_step(path, EVENT_LOST, reason);
+}
+
+void path_quarantine(struct path *path, const char *reason)
+{
+	path_step(path, EVENT_QUARANTINED, reason);
+}
+
+void path_fenced(struct path *path)
+{
+	path->fenced_login = path->login;
+	path->owner->fenced(path);
+}
+
+void path_fail(struct path *path, const char *reason)
+{
+	path_step(path, EVENT_FAILED, reason);
+}
+
+bool path_reinstate(struct path *path, const char *reason)
+{
+	if (path->state != PATH_FAILED || !path->verified || !path->nexus->up)
+		return false;
+	path_step(path, EVENT_VERIFIED, reason);
+	return true;
+}
+
+void path_doubt_identity(struct path *path, const char *reason)
+{
+	path->verified = false;
+	path_step(path, EVENT_DOUBTED, reason);
+}
+
+enum path_state path_get_state(const struct path *path)
+{
+	return path->state;
+}
+
+struct map *path_map(const struct path *path)
+{
+	return path->map;
+}
+
+struct nexus *path_nexus(const struct path *path)
+{
+	return path->nexus;
+}
+
+void *path_userdata(const struct path *path)
+{
+	return path->userdata;
+}
+
+const struct path_statistics *path_get_statistics(const struct path *path)
+{
+	return &path->statistics;
+}
+
+unsigned path_in_doubt(const struct path *path)
+{
+	return path->in_doubt;
+}
+
+bool path_usable(const struct path *path)
+{
+	return path->state == PATH_ACTIVE && path->nexus->up;
+}
+
+uint64_t path_bit(const struct path *path)
+{
+	return UINT64_C(1) << path->slot;
+}
+
+void path_set_last(struct path *path, bool last)
+{
+	if (path->last == last)
+		return;
+	path->last = last;
+	nexus_set_last_path(path->nexus, last);
+}
+
+static uint64_t command_cost(const struct map_command *command)
+{
+	return PATH_COMMAND_COST + (uint64_t)command->scsi.data_length;
+}
+
+int path_send(struct path *path, struct map_command *command, uint64_t now_ns)
+{
+	struct path_statistics *statistics = &path->statistics;
+	int r;
+
+	command->path = path;
+	command->login = path->login;
+	command->sent_ns = now_ns;
+	r = nexus_execute(path->nexus, &command->scsi);
+	if (r < 0)
+		return r;
+
+	if (statistics->in_flight == 0)
+		path->busy_since_ns = now_ns;
+	statistics->in_flight++;
+	statistics->in_flight_bytes += command->scsi.data_length;
+	path->cost_in_flight += command_cost(command);
+	list_append(&path->on_wire, &command->link);
+	return 0;
+}
+
+/* Throughput while it had something to do; idle time says nothing about a path. */
+static void measure_throughput(struct path *path, uint64_t now_ns)
+{
+	uint64_t sample;
+
+	path->busy_ns += now_ns - path->busy_since_ns;
+	path->busy_since_ns = now_ns;
+	if (path->busy_ns < BUSY_WINDOW_NS)
+		return;
+	sample = path->cost_served * NS_PER_MS / path->busy_ns;
+	sample = MAX(sample, UINT64_C(1));
+	/* 1/4: a path that got slow is found out after some 20 ms of being busy. */
+	path->throughput = path->throughput ? (path->throughput * 3 + sample) / 4 : sample;
+	path->throughput = MAX(path->throughput, UINT64_C(1));
+	path->measured_ns = now_ns;
+	path->busy_ns = 0;
+	path->cost_served = 0;
+}
+
+static bool is_discard(const struct map_command *command)
+{
+	uint8_t opcode = command->scsi.cdb[0];
+
+	return opcode == SCSI_UNMAP ||
+	       (opcode == SCSI_WRITE_SAME_16 && (command->scsi.cdb[1] & CDB_WRITE_SAME_UNMAP));
+}
+
+static void count_good(struct path *path, const struct map_command *command, uint64_t now_ns)
+{
+	struct path_statistics *statistics = &path->statistics;
+	uint64_t latency_ns = now_ns - command->sent_ns;
+
+	path->errors_in_a_row = 0;
+	if (command->kind == MAP_FLUSH) {
+		statistics->flushes++;
+		return;
+	}
+	if (is_discard(command)) {
+		statistics->discards++;
+		return;
+	}
+	if (command->kind == MAP_READ) {
+		statistics->reads++;
+		statistics->bytes_read += scsi_command_received(&command->scsi);
+	} else {
+		statistics->writes++;
+		statistics->bytes_written += command->scsi.data_length;
+	}
+	statistics->latency_sum_ns += latency_ns;
+	statistics->latency_max_ns = MAX(statistics->latency_max_ns, latency_ns);
+	if (statistics->ewma_latency_ns == 0)
+		statistics->ewma_latency_ns = latency_ns;
+	else
+		statistics->ewma_latency_ns = (statistics->ewma_latency_ns * 7 + latency_ns) / 8;
+}
+
+void path_returned(struct path *path, struct map_command *command, bool good, uint64_t now_ns)
+{
+	struct path_statistics *statistics = &path->statistics;
+
+	assert(command->path == path && statistics->in_flight > 0);
+	list_remove(&command->link);
+	statistics->in_flight--;
+	statistics->in_flight_bytes -= command->scsi.data_length;
+	path->cost_in_flight -= command_cost(command);
+	if (good) {
+		path->cost_served += command_cost(command);
+		count_good(path, command, now_ns);
+	}
+	measure_throughput(path, now_ns);
+}
+
+void path_abort(struct path *path, struct map_command *command)
+{
+	list_remove(&command->link);
+	list_append(&path->aborting, &command->link);
+	if (path->nexus->up) /* else the transport gives everything back anyway */
+		nexus_abort(path->nexus, &command->scsi);
+}
+
+void path_abort_before(struct path *path, struct map_command *command)
+{
+	struct map_command *earlier;
+
+	/* @command itself may have been asked to end early, and then nobody knows who was first. */
+	for (struct list *l = path->on_wire.next; l != &command->link; l = l->next) {
+		if (l == &path->on_wire)
+			return;
+	}
+	while ((earlier = list_first(&path->on_wire, struct map_command, link)) != command)
+		path_abort(path, earlier);
+}
+
+bool path_attention_is_new(struct path *path, uint8_t asc, uint8_t ascq, uint64_t now_ns)
+{
+	uint16_t attention = (uint16_t)(asc << 8 | ascq);
+
+	if (path->attention_ns != 0 && path->attention == attention &&
+	    now_ns - path->attention_ns < ATTENTION_WINDOW_NS)
+		return false;
+	path->attention = attention;
+	path->attention_ns = now_ns;
+	return true;
+}

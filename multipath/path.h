@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * One path of a map: a nexus to the unit, whether it may carry I/O, and what it carries. The first
+ * part is for whoever brings paths up and takes them down; the second is for the rest of this room.
+ * Belongs to the map's worker; every call comes from that worker's thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/list.h"
+
+struct map;
+struct map_command;
+struct nexus;
+struct path;
+
+enum path_state {
+	PATH_PENDING,	  /* identity not verified yet, or to be verified again */
+	PATH_ACTIVE,	  /* carries I/O */
+	PATH_FAILED,	  /* its nexus is down, or failed too often */
+	PATH_QUARANTINED, /* leads to another unit than it should: never used */
+	PATH_STATE_COUNT,
+};
+
+/** path_state_name() - as D-Bus and the CLI show it: "pending", "active", "failed", "quarantined"
+ */
+const char *path_state_name(enum path_state state);
+
+/* Counters of a path since it exists. Read on the worker, copied to others. */
+struct path_statistics {
+	uint64_t reads, writes, flushes, discards; /* commands completed */
+	uint64_t bytes_read, bytes_written;
+	uint64_t errors;			 /* commands that came back with a path error */
+	uint64_t failures;			 /* times the path failed */
+	uint64_t latency_sum_ns, latency_max_ns; /* over completed reads and writes */
+	uint32_t in_flight;
+	uint64_t in_flight_bytes;
+	uint64_t ewma_latency_ns;
+};
+
+/**
+ * path_verified() - the identity behind the nexus was checked since its last login: use it
+ *
+ * Ends PENDING and FAILED, not QUARANTINED. It also says that the nexus was logged in again since
+ * path_lost(), which killed what the old nexus still had: so it implies path_fenced().
+ */
+void path_verified(struct path *path);
+
+/**
+ * path_lost() - its nexus went down; the transport returns its commands one by one
+ * @reason: a few plain words, for the observer
+ */
+void path_lost(struct path *path, const char *reason);
+
+/** path_quarantine() - another unit answers behind it: no read, no write, until it is removed */
+void path_quarantine(struct path *path, const char *reason);
+
+/**
+ * path_fenced() - its old nexus is dead: in-doubt writes may go elsewhere
+ *
+ * For use after path_lost(), when the session was reinstated (RFC 7143 §6.3.5), or logged out with
+ * an answer. Covers what was sent before path_lost(), also what the transport returns later.
+ */
+void path_fenced(struct path *path);
+
+enum path_state path_get_state(const struct path *path);
+struct map *path_map(const struct path *path);
+struct nexus *path_nexus(const struct path *path);
+void *path_userdata(const struct path *path);
+const struct path_statistics *path_get_statistics(const struct path *path);
+/** path_in_doubt() - number of writes that wait for this path's old nexus to be fenced */
+unsigned path_in_doubt(const struct path *path);
+
+/* --- for this room --- */
+
+#define PATH_SLOTS 64 /* most paths of one map */
+
+/* Up to the map; no call may free the path. */
+struct path_owner {
+	void (*changed)(struct path *path, enum path_state from, const char *reason);
+	void (*fenced)(struct path *path);
+};
+
+struct path {
+	const struct path_owner *owner;
+	struct map *map;
+	struct nexus *nexus;
+	void *userdata;
+	enum path_state state;
+	unsigned slot;		  /* 0 … PATH_SLOTS-1, unique in its map */
+	bool last;		  /* what its nexus was told last */
+	bool verified;		  /* its identity, since its last login */
+	uint32_t login;		  /* counts the times its nexus went down */
+	uint32_t fenced_login;	  /* what was sent in an earlier login than this one is dead */
+	uint32_t errors_in_a_row; /* path errors since a command last ended well */
+	unsigned in_doubt;	  /* guard.c counts */
+	struct list link;	  /* in its map */
+	struct list group_link;	  /* in its path group, least recently chosen first */
+	struct list on_wire;	  /* struct map_command, oldest first */
+	struct list aborting;	  /* those that were asked to end early */
+	struct path_statistics statistics;
+
+	/* How fast it is: cost (see PATH_COMMAND_COST) served per millisecond of being busy. */
+	uint64_t cost_in_flight, cost_served;
+	uint64_t busy_since_ns, busy_ns, measured_ns;
+	uint64_t throughput; /* 0 = not known */
+
+	/* the unit attention reported last, so that a storm of them is one event */
+	uint16_t attention; /* ASC and ASCQ */
+	uint64_t attention_ns;
+};
+
+/* A command costs its bytes and this, so that many small ones count too. */
+#define PATH_COMMAND_COST 4096
+
+/** path_new() - PENDING; Return: 0 or -ENOMEM */
+int path_new(struct map *map, struct nexus *nexus, unsigned slot, const struct path_owner *owner,
+	     void *userdata, struct path **ret);
+/** path_free() - nothing may be on its wire; NULL is fine */
+void path_free(struct path *path);
+
+/** path_usable() - active, and its nexus takes commands */
+bool path_usable(const struct path *path);
+/** path_bit() - its bit in map_command.tried */
+uint64_t path_bit(const struct path *path);
+/** path_fail() - it failed commands too often; its nexus is still up */
+void path_fail(struct path *path, const char *reason);
+/**
+ * path_reinstate() - use it again after path_fail(), because no other path is left
+ * Return: false when it must not be used, or is in use.
+ */
+bool path_reinstate(struct path *path, const char *reason);
+/** path_doubt_identity() - no more I/O before path_verified(), the unit said it was changed */
+void path_doubt_identity(struct path *path, const char *reason);
+/** path_set_last() - tell its nexus whether another path is usable */
+void path_set_last(struct path *path, bool last);
+
+/**
+ * path_send() - put @command on the wire
+ * Return: 0, and scsi.done() comes later; -ENOTCONN, and nothing happened.
+ */
+int path_send(struct path *path, struct map_command *command, uint64_t now_ns);
+/** path_returned() - @command came back; @good: with success, so that it counts */
+void path_returned(struct path *path, struct map_command *command, bool good, uint64_t now_ns);
+/** path_abort() - ask for an early end of @command, which is on the wire; once */
+void path_abort(struct path *path, struct map_command *command);
+/** path_abort_before() - ask for an early end of all that was sent before @command, on the wire */
+void path_abort_before(struct path *path, struct map_command *command);
+/** path_attention_is_new() - was not the same one as in the last half second */
+bool path_attention_is_new(struct path *path, uint8_t asc, uint8_t ascq, uint64_t now_ns);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * A path group: paths that are equally good, and the selector that spreads commands over them.
+ * Lives inside a map and belongs to its worker.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/list.h"
+
+struct map_command;
+struct path;
+struct selector_ops;
+
+struct path_group {
+	const struct selector_ops *selector;
+	struct list paths; /* struct path by group_link, least recently chosen first */
+};
+
+void path_group_init(struct path_group *group, const struct selector_ops *selector);
+
+/** path_group_add() - @path may be chosen as soon as it is usable */
+void path_group_add(struct path_group *group, struct path *path);
+void path_group_remove(struct path_group *group, struct path *path);
+
+/**
+ * path_group_choose() - the path for @command
+ *
+ * One that @command->tried does not name, if there is one; else any usable one.
+ * Return: NULL when no path is usable.
+ */
+struct path *path_group_choose(struct path_group *group, const struct map_command *command,
+			       uint64_t now_ns);
+
+/** path_group_has() - is there a usable path that is not in @avoid (bit per path slot)? */
+bool path_group_has(const struct path_group *group, uint64_t avoid);
+
+/** path_group_find_down() - an active path whose nexus is down, which nobody told the path yet */
+struct path *path_group_find_down(const struct path_group *group);
