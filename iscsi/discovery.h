@@ -19,14 +19,14 @@ struct discovery;
 struct discovered_portal {
 	char target_name[ISCSI_NAME_MAX + 1];
 	char address[256]; /* without brackets; empty: the address that discovery went to */
-	uint16_t port;
-	int32_t tpgt; /* -1 = not told */
+	uint16_t port;	   /* 0, only without an address: the port that discovery went to */
+	int32_t tpgt;	   /* -1 = not told */
 };
 
 enum discovery_state {
 	DISCOVERY_SENDING,
 	DISCOVERY_RECEIVING,
-	DISCOVERY_DONE,   /* logged out: portals are valid */
+	DISCOVERY_DONE,	  /* logged out: portals are valid */
 	DISCOVERY_FAILED, /* see discovery_failure() */
 };
 
@@ -40,21 +40,26 @@ const void *discovery_output(const struct discovery *discovery, size_t *length_b
 void discovery_sent(struct discovery *discovery, size_t length_bytes);
 /** discovery_input() - Return: bytes used */
 size_t discovery_input(struct discovery *discovery, const void *data, size_t length_bytes);
+/**
+ * discovery_closed() - the target closed the connection, or its answer to the logout is overdue:
+ * that is DISCOVERY_DONE when only the logout was still to be answered, and DISCOVERY_FAILED
+ * otherwise
+ */
+void discovery_closed(struct discovery *discovery);
 const char *discovery_failure(const struct discovery *discovery);
 
 /** discovery_portals() - in the order the target gave them; an array that stays the discovery's */
-const struct discovered_portal *discovery_portals(const struct discovery *discovery,
-						  size_t *count);
+const struct discovered_portal *discovery_portals(const struct discovery *discovery, size_t *count);
 /** discovery_skipped() - how many addresses were unusable and left out */
 unsigned discovery_skipped(const struct discovery *discovery);
 
 /**
  * discovery_parse() - the text of a SendTargets answer (key=value pairs, each ended by NUL)
- * @portals: grown with realloc(), the caller's to free
- * @skipped: counts unusable addresses
+ * @portals: the caller's to free(); NULL when there are none
+ * @skipped: how many addresses were unusable
  *
- * Return: 0; -ENOMEM; -EPROTO when a TargetAddress has no TargetName before it; -E2BIG beyond 65,536
- * portals.
+ * Return: 0; -ENOMEM; -EPROTO when a TargetAddress has no TargetName before it; -E2BIG beyond
+ * 65,536 portals.
  */
 int discovery_parse(const char *text, size_t length_bytes, struct discovered_portal **portals,
 		    size_t *count, unsigned *skipped);

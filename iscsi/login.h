@@ -4,8 +4,8 @@
 
 /*
  * The login exchange of one connection, sans I/O (RFC 7143 §6.3, §11.12, §11.13). The caller moves
- * bytes: it sends what login_output() gives, hands what it received to login_input(), and stops when
- * the state is LOGIN_DONE or LOGIN_FAILED. It also owns the clock.
+ * bytes: it sends what login_output() gives, hands what it received to login_input(), and stops
+ * when the state is LOGIN_DONE or LOGIN_FAILED. It also owns the clock.
  */
 
 #include <stddef.h>
@@ -16,18 +16,18 @@
 struct login;
 
 enum login_state {
-	LOGIN_SENDING,   /* login_output() has bytes */
+	LOGIN_SENDING,	 /* login_output() has bytes */
 	LOGIN_RECEIVING, /* waits for the target */
-	LOGIN_DONE,      /* full feature phase; login_negotiated(), login_get_outcome() are valid */
-	LOGIN_FAILED,    /* see login_get_result() */
+	LOGIN_DONE,	 /* full feature phase; login_negotiated(), login_get_outcome() are valid */
+	LOGIN_FAILED,	 /* see login_get_result() */
 	LOGIN_REDIRECTED, /* class 01: login_redirect() says where to */
 };
 
 /* How it ended. Policy reads @status_class and @status_detail (RFC 7143 §11.13.5). */
 enum login_failure {
 	LOGIN_FAILURE_NONE,
-	LOGIN_FAILURE_STATUS,         /* the target's Status-Class was not 0 */
-	LOGIN_FAILURE_PROTOCOL,       /* the target broke a rule; @text says which */
+	LOGIN_FAILURE_STATUS,	      /* the target's Status-Class was not 0 */
+	LOGIN_FAILURE_PROTOCOL,	      /* the target broke a rule; @text says which */
 	LOGIN_FAILURE_AUTHENTICATION, /* the target could not prove itself, or refused to prove */
 	LOGIN_FAILURE_NEGOTIATION,    /* an answer that no offer allows */
 };
