@@ -70,7 +70,7 @@ struct negotiation {
 	struct text_span chosen[NEGOTIATION_KEYS_MAX]; /* out of our list */
 	uint32_t max_xmit_cap;			       /* bytes; 0 = none */
 	struct negotiated result;		       /* complete after negotiation_conclude() */
-	char failure[120];			       /* after -EPROTO, -EACCES: one sentence */
+	char failure[160];			       /* after -EPROTO, -EACCES: one sentence */
 };
 
 /** negotiation_keys() - the table, for tests and documentation */
