@@ -179,8 +179,23 @@ class Hawserd:
         return run([program, *words], env=self.environment, **options)
 
     def status(self):
-        """What "hawser status --json" tells."""
-        return json.loads(self.hawser("status --json").out)
+        """What "hawser status --json" tells: a tree of rows, each with a kind. Its exit status says
+        how healthy everything is: 0, 1, 2."""
+        told = self.hawser("status --json", check=False)
+        if told.code not in (0, 1, 2) or not told.out.startswith("{"):
+            raise Failure(str(told))
+        return json.loads(told.out)
+
+    def rows(self, kind):
+        """All rows of that kind: target, node, session, map, path"""
+
+        def walk(rows):
+            for row in rows:
+                if row["kind"] == kind:
+                    yield row
+                yield from walk(row.get("children", []))
+
+        return list(walk(self.status()["targets"]))
 
     # ---- what tests ask most
 
@@ -228,12 +243,8 @@ class Hawserd:
             raise Failure(str(listed))
         return [int(line.split("[")[1].split("]")[0]) for line in listed.out.splitlines()]
 
-    def paths(self):
-        """All paths of all maps as hawser status tells them."""
-        return [path for each in self.status()["maps"] for path in each["paths"]]
-
     def active_paths(self):
-        return sum(path["state"] == "active" for path in self.paths())
+        return sum(path["state"] == "active" for path in self.rows("path"))
 
     def wait_for_paths(self, count, timeout=30):
         wait_until(
