@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#include "dbus/bus.h"
+#include "dbus/interfaces.h"
+#include "dbus/marshal.h"
+
+#define HOLDERS_MAX 4096 /* bytes */
+
+static void holders(struct bus_call *call, void *map, void *manager)
+{
+	char text[HOLDERS_MAX] = "";
+
+	manager_map_holders(manager, map, text, sizeof(text));
+	bus_write_string(bus_call_answer(call), text);
+	bus_call_send(call);
+}
+
+static const struct bus_method methods[] = {
+	{"Holders", "", "s holders", ACCESS_READ, holders},
+	{},
+};
+
+static const struct map_view *view(const void *object)
+{
+	return object;
+}
+
+static void get_name(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, view(object)->name);
+}
+
+static void get_wwid(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, view(object)->unit.identity.wwid);
+}
+
+static void get_device(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, view(object)->device);
+}
+
+static void get_device_number(struct bus_writer *writer, const void *object)
+{
+	bus_open_struct(writer);
+	bus_write_u32(writer, view(object)->major);
+	bus_write_u32(writer, view(object)->minor);
+	bus_close(writer);
+}
+
+static void get_size(struct bus_writer *writer, const void *object)
+{
+	const struct unit_limits *limits = &view(object)->unit.limits;
+
+	bus_write_u64(writer, limits->blocks * limits->block_size);
+}
+
+static void get_block_size(struct bus_writer *writer, const void *object)
+{
+	bus_write_u32(writer, view(object)->unit.limits.block_size);
+}
+
+static void get_vendor(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, view(object)->unit.identity.vendor);
+}
+
+static void get_product(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, view(object)->unit.identity.product);
+}
+
+static void get_serial(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, view(object)->unit.identity.serial);
+}
+
+static void get_read_only(struct bus_writer *writer, const void *object)
+{
+	bus_write_bool(writer, view(object)->unit.limits.read_only);
+}
+
+static void get_exporter(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, view(object)->exporter);
+}
+
+static void get_policy(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, view(object)->selector);
+}
+
+static void get_no_path_retry(struct bus_writer *writer, const void *object)
+{
+	bus_write_i32(writer, view(object)->no_path_retry_ms);
+}
+
+static void get_state(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, map_state_name(view(object)->state));
+}
+
+static void get_state_since(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer, view(object)->since_us);
+}
+
+static void get_paths_up(struct bus_writer *writer, const void *object)
+{
+	const struct path_view *path;
+	uint32_t up = 0;
+
+	list_for_each (path, &view(object)->paths, link)
+		up += path->state == PATH_ACTIVE;
+	bus_write_u32(writer, up);
+}
+
+static void get_paths_total(struct bus_writer *writer, const void *object)
+{
+	const struct path_view *path;
+	uint32_t total = 0;
+
+	list_for_each (path, &view(object)->paths, link)
+		total++;
+	bus_write_u32(writer, total);
+}
+
+static void get_paths(struct bus_writer *writer, const void *object)
+{
+	const struct path_view *path;
+	char buffer[SHOWN_PATH_MAX];
+
+	bus_open_array(writer, "o");
+	list_for_each (path, &view(object)->paths, link)
+		bus_write_object(writer, path_path(path, buffer));
+	bus_close(writer);
+}
+
+/* clang-format off */
+static const struct bus_property properties[] = {
+	{"Name",         "s",    CHANGE_EMITTED,  get_name},
+	{"Wwid",         "s",    CHANGE_CONSTANT, get_wwid},
+	{"Device",       "s",    CHANGE_EMITTED,  get_device},
+	{"DeviceNumber", "(uu)", CHANGE_EMITTED,  get_device_number},
+	{"Size",         "t",    CHANGE_EMITTED,  get_size},
+	{"BlockSize",    "u",    CHANGE_CONSTANT, get_block_size},
+	{"Vendor",       "s",    CHANGE_CONSTANT, get_vendor},
+	{"Product",      "s",    CHANGE_CONSTANT, get_product},
+	{"Serial",       "s",    CHANGE_CONSTANT, get_serial},
+	{"ReadOnly",     "b",    CHANGE_EMITTED,  get_read_only},
+	{"Exporter",     "s",    CHANGE_CONSTANT, get_exporter},
+	{"Policy",       "s",    CHANGE_EMITTED,  get_policy},
+	{"NoPathRetry",  "i",    CHANGE_EMITTED,  get_no_path_retry},
+	{"State",        "s",    CHANGE_EMITTED,  get_state},
+	{"StateSince",   "t",    CHANGE_EMITTED,  get_state_since},
+	{"PathsUp",      "u",    CHANGE_EMITTED,  get_paths_up},
+	{"PathsTotal",   "u",    CHANGE_EMITTED,  get_paths_total},
+	{"Paths",        "ao",   CHANGE_EMITTED,  get_paths},
+	{},
+};
+/* clang-format on */
+
+const struct bus_interface map_interface = {
+	.name = BUS_NAME ".Map",
+	.methods = methods,
+	.properties = properties,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * A daemon/manager.h without a daemon: nodes, sessions, maps and paths are whatever the test says,
+ * records live in memory only, and an operation ends when the test wants it to. For the faces, and
+ * for who talks to them.
+ */
+
+#include "daemon/manager.h"
+
+/** fake_manager_new() - no objects, ready, initiator name "iqn.2026-01.org.example:host" */
+struct manager *fake_manager_new(void);
+void fake_manager_free(struct manager *manager);
+
+/** fake_manager_populate() - 2 nodes of one target, a session each, 1 map over both */
+void fake_manager_populate(struct manager *manager);
+
+/* Objects; observers hear of them. Texts are copied, too long ones cut. */
+struct node *fake_node_add(struct manager *manager, const char *target, const char *address,
+			   uint16_t port);
+/** fake_session_add() - logged in, with a controller as logical unit 0 */
+struct session_view *fake_session_add(struct manager *manager, struct node *node);
+struct map_view *fake_map_add(struct manager *manager, const char *wwid, const char *name);
+/** fake_path_add() - ACTIVE, logical unit 1; also as a unit of the session */
+struct path_view *fake_path_add(struct manager *manager, struct map_view *map,
+				struct session_view *session);
+/** fake_session_remove() - with its paths; maps without path go too */
+void fake_session_remove(struct manager *manager, struct session_view *session);
+
+/** fake_changed() - tell the observers */
+void fake_changed(struct manager *manager, enum object_kind kind, void *object);
+void fake_event(struct manager *manager, enum object_kind kind, void *object, int severity,
+		const char *id, const char *text);
+
+/** fake_manager_hold() - from now on operations wait for fake_manager_release() */
+void fake_manager_hold(struct manager *manager);
+/** fake_manager_release() - end the operations that wait; the next ones wait no more */
+void fake_manager_release(struct manager *manager);
+/** fake_manager_waiting() - how many wait */
+unsigned fake_manager_waiting(const struct manager *manager);
+/** fake_manager_fail_next() - the next operation ends with this error */
+void fake_manager_fail_next(struct manager *manager, enum error_code code, const char *text);
+
+/** fake_manager_last_discovery() - what was asked for */
+const struct discovery_request *fake_manager_last_discovery(const struct manager *manager);
