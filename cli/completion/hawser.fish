@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# SPDX-FileCopyrightText: Hawser developers
+
+function __hawser_targets
+    hawser nodes --raw --no-headings 2>/dev/null | string split -f1 ' ' | sort -u
+end
+
+function __hawser_maps
+    hawser maps --raw --no-headings 2>/dev/null | string split -f1 ' '
+end
+
+complete -c hawser -f
+complete -c hawser -n __fish_use_subcommand -a status -d 'Show targets, sessions, maps and paths'
+complete -c hawser -n __fish_use_subcommand -a sessions -d 'List sessions'
+complete -c hawser -n __fish_use_subcommand -a maps -d 'List multipath maps'
+complete -c hawser -n __fish_use_subcommand -a paths -d 'List paths'
+complete -c hawser -n __fish_use_subcommand -a nodes -d 'List node records'
+complete -c hawser -n __fish_use_subcommand -a discover -d 'Ask a portal for its targets'
+complete -c hawser -n __fish_use_subcommand -a login -d 'Log in to a target'
+complete -c hawser -n __fish_use_subcommand -a logout -d 'Log out of a target'
+complete -c hawser -n __fish_use_subcommand -a rescan -d 'Look for new, gone and resized logical units'
+complete -c hawser -n __fish_use_subcommand -a set -d 'Change a setting'
+complete -c hawser -n __fish_use_subcommand -a show -d 'Show a target or a map'
+complete -c hawser -n __fish_use_subcommand -a monitor -d 'Print what happens'
+complete -c hawser -n __fish_use_subcommand -a explain -d 'Tell what an exit status means'
+complete -c hawser -n __fish_use_subcommand -a version -d 'Print the version'
+complete -c hawser -n __fish_use_subcommand -a help -d 'Print help'
+complete -c hawser -n '__fish_seen_subcommand_from sessions nodes login logout rescan set show' -a '(__hawser_targets)'
+complete -c hawser -n '__fish_seen_subcommand_from paths show' -a '(__hawser_maps)'
+complete -c hawser -n '__fish_seen_subcommand_from status sessions maps paths nodes show discover monitor' -s j -l json -d 'Print JSON'
+complete -c hawser -n '__fish_seen_subcommand_from status' -s w -l watch -d 'Show it again and again'
+complete -c hawser -n '__fish_seen_subcommand_from status' -s R -l rates -d 'Measure and show rates'
+complete -c hawser -n '__fish_seen_subcommand_from login logout rescan set sessions nodes show' -s p -l portal -x -d 'Only this portal'
+complete -c hawser -n '__fish_seen_subcommand_from login logout' -s a -l all -d 'All of them'

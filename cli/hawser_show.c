@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#include <string.h>
+
+#include "cli/hawser.h"
+#include "cli/hawser_lists.h"
+#include "util/text.h"
+
+/* --- a target: all settings of its node records --- */
+
+/* clang-format off */
+enum { SETTING_TARGET, SETTING_PORTAL, SETTING_IFACE, SETTING_KEY, SETTING_VALUE, SETTING_COLUMNS };
+
+static const struct column setting_columns[] = {
+	[SETTING_TARGET] = {NULL,     "target", CELL_TEXT},
+	[SETTING_PORTAL] = {"PORTAL", "portal", CELL_TEXT},
+	[SETTING_IFACE]  = {"IFACE",  "iface",  CELL_TEXT},
+	[SETTING_KEY]    = {"KEY",    "key",    CELL_TEXT},
+	[SETTING_VALUE]  = {"VALUE",  "value",  CELL_TEXT},
+};
+/* clang-format on */
+
+static void add_settings(struct table *table, const struct node_info *node,
+			 const struct value *record)
+{
+	char portal[PORTAL_TEXT_MAX];
+
+	portal_format(node->address, node->port, portal);
+	for (size_t i = 0; i < value_count(record); i++) {
+		struct table_row *row = table_add_row(table, NULL);
+
+		table_set_text(table, row, SETTING_TARGET, node->target);
+		table_set_text(table, row, SETTING_PORTAL, portal);
+		table_set_text(table, row, SETTING_IFACE, node->iface);
+		table_set_text(table, row, SETTING_KEY, value_key(record, i));
+		table_set_text(table, row, SETTING_VALUE, value_text(value_of(record, i)));
+	}
+}
+
+static int show_nodes(struct hawser *run, const struct node_list *nodes)
+{
+	static const struct argument all_keys[] = {{.type = 'A'}, {}};
+	owned(table) table = NULL;
+
+	if (table_new("settings", setting_columns, SETTING_COLUMNS, &run->style, &table) < 0)
+		return hawser_fail(run, ERROR_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < nodes->count; i++) {
+		owned_call call = {
+			.object = nodes->items[i].object,
+			.interface = "Node",
+			.member = "Get",
+			.arguments = all_keys,
+		};
+
+		if (client_call(run->client, &call) < 0)
+			return hawser_report(run, NULL, &call.error);
+		add_settings(table, &nodes->items[i], value_at(call.reply, 0));
+	}
+	return hawser_print_table(run, table, NULL);
+}
+
+/* --- a map --- */
+
+/* clang-format off */
+enum { FACT_KEY, FACT_VALUE, FACT_COLUMNS };
+
+static const struct column fact_columns[] = {
+	[FACT_KEY]   = {"PROPERTY", "property", CELL_TEXT},
+	[FACT_VALUE] = {"VALUE",    "value",    CELL_TEXT},
+};
+/* clang-format on */
+
+static void add_fact(struct table *table, const char *key, const char *value)
+{
+	struct table_row *row = table_add_row(table, NULL);
+
+	table_set_text(table, row, FACT_KEY, key);
+	table_set_text(table, row, FACT_VALUE, value);
+}
+
+static void add_facts(struct table *table, const struct map_info *map, const char *holders)
+{
+	char text[64], size[TEXT_FORMAT_MAX], retry[TEXT_FORMAT_MAX];
+
+	add_fact(table, "name", map->name);
+	add_fact(table, "device", map->device);
+	add_fact(table, "in use by", *holders ? holders : "nobody");
+	add_fact(table, "state", map->state);
+	snprintf(text, sizeof(text), "%u of %u up", map->paths_up, map->paths_total);
+	add_fact(table, "paths", text);
+	snprintf(text, sizeof(text), "%llu bytes, %s", (unsigned long long)map->size_bytes,
+		 text_format_bytes(map->size_bytes, size));
+	add_fact(table, "size", text);
+	snprintf(text, sizeof(text), "%u bytes", map->block_size);
+	add_fact(table, "block size", text);
+	add_fact(table, "read-only", map->read_only ? "yes" : "no");
+	add_fact(table, "vendor", map->vendor);
+	add_fact(table, "product", map->product);
+	add_fact(table, "serial", map->serial);
+	add_fact(table, "WWID", map->wwid);
+	add_fact(table, "exporter", map->exporter);
+	add_fact(table, "policy", map->policy);
+	add_fact(table, "no path retry",
+		 map->no_path_retry_ms < 0
+			 ? "for ever"
+			 : text_format_ns((uint64_t)map->no_path_retry_ms * 1000000, retry));
+}
+
+static int show_map(struct hawser *run, const struct map_info *map, const struct map_list *maps)
+{
+	owned_call call = {.object = map->object, .interface = "Map", .member = "Holders"};
+	owned_error struct error error = ERROR_INIT;
+	owned_sessions sessions = {};
+	owned(table) table = NULL;
+	int status;
+
+	if (client_call(run->client, &call) < 0 ||
+	    model_sessions(run->client, &(struct selection){}, &sessions, &error) < 0)
+		return hawser_report(run, NULL, call.reply ? &error : &call.error);
+	if (table_new("map", fact_columns, FACT_COLUMNS, &run->style, &table) < 0)
+		return hawser_fail(run, ERROR_NO_MEMORY, "out of memory");
+	add_facts(table, map, value_text(value_at(call.reply, 0)));
+	status = hawser_print_table(run, table, NULL);
+	if (status != 0 || run->style.json)
+		return status; /* one document; 'paths' has the other */
+	fputc('\n', run->out);
+	return list_paths(maps, &sessions, map->name, &run->style, run->out) < 0
+		       ? hawser_fail(run, ERROR_NO_MEMORY, "out of memory")
+		       : 0;
+}
+
+int hawser_show(struct hawser *run)
+{
+	struct selection selection = hawser_selection(run, run->operands[0]);
+	owned_error struct error error = ERROR_INIT;
+	owned_nodes nodes = {};
+	owned_maps maps = {};
+
+	if (model_nodes(run->client, &selection, &nodes, &error) < 0)
+		return hawser_report(run, NULL, &error);
+	if (nodes.count > 0)
+		return show_nodes(run, &nodes);
+	if (model_maps(run->client, &maps, &error) < 0)
+		return hawser_report(run, NULL, &error);
+	for (size_t i = 0; i < maps.count; i++)
+		if (list_has_map(&maps.items[i], run->operands[0]))
+			return show_map(run, &maps.items[i], &maps);
+	return hawser_fail(run, ERROR_NO_OBJECTS_FOUND, "there is no target and no map '%s'",
+			   run->operands[0]);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#include <string.h>
+
+#include "cli/iscsiadm.h"
+#include "util/text.h"
+
+/* --- SendTargets --- */
+
+/* clang-format off */
+static const struct text_name operation_words[] = {
+	{OPERATION_NEW,            "new"},
+	{OPERATION_UPDATE,         "update"},
+	{OPERATION_DELETE,         "delete"},
+	{OPERATION_NON_PERSISTENT, "nonpersistent"},
+	{OPERATION_SHOW,           "show"},
+};
+
+/* What iscsiadm says before its summary, by how discovery ended; %s is the address. */
+static const struct {
+	enum error_code code;
+	const char *line;
+} failure_lines[] = {
+	{ERROR_PDU_TIMEOUT,           "connection login retries (reopen_max) 5 exceeded"},
+	{ERROR_AUTHENTICATION_FAILED, "discovery login to %s rejected: initiator failed authorization"},
+	{ERROR_FATAL_LOGIN,           "discovery login to %s failed, giving up"},
+	{ERROR_LOGIN_FAILED,          "discovery login to %s failed, giving up"},
+};
+/* clang-format on */
+
+static int tell_failure(struct iscsiadm *run, const struct error *error)
+{
+	const char *line = NULL;
+
+	if (error->code == ERROR_NO_OBJECTS_FOUND)
+		return iscsiadm_complain(run, error->code, "No portals found");
+	if (error->code == ERROR_NOT_CONNECTED || error->code == ERROR_ACCESS_DENIED ||
+	    error->code == ERROR_INVALID_ARGUMENT)
+		return iscsiadm_report(run, error);
+	for (size_t i = 0; i < ARRAY_SIZE(failure_lines); i++)
+		if (failure_lines[i].code == error->code)
+			line = failure_lines[i].line;
+	iscsiadm_report(run, error);
+	if (line) {
+		/* the table is ours, and its only conversion is the address */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-security"
+		iscsiadm_complain(run, error->code, line, run->options.portal.address);
+#pragma GCC diagnostic pop
+	}
+	return iscsiadm_complain(run, error->code, "Could not perform SendTargets discovery: %s",
+				 error_summary(error->code));
+}
+
+/* Return: the portals, @count of them, pointing into @list; NULL: no memory */
+static struct found *found_of(const struct value *list, size_t *count)
+{
+	struct found *found;
+
+	*count = value_count(list);
+	found = calloc(*count + 1, sizeof(*found));
+	for (size_t i = 0; found && i < *count; i++) {
+		const struct value *one = value_at(list, i);
+
+		found[i] = (struct found){
+			.object = value_text(value_get(one, "node")),
+			.target = value_text(value_get(one, "target")),
+			.address = value_text(value_get(one, "address")),
+			.iface = value_text(value_get(one, "iface")),
+			.port = (uint16_t)value_u64(value_get(one, "port")),
+			.tpgt = (int32_t)value_i64(value_get(one, "tpgt")),
+		};
+	}
+	return found;
+}
+
+/* How many sessions the node of @object wants and has. */
+static void count_sessions(const struct node_list *nodes, struct login_row *row)
+{
+	row->wanted = 1;
+	for (size_t i = 0; i < nodes->count; i++) {
+		if (strcmp(nodes->items[i].object, row->node.object) != 0)
+			continue;
+		row->wanted = nodes->items[i].wanted ? nodes->items[i].wanted : 1;
+		row->present = nodes->items[i].sessions;
+	}
+	if (row->code == ERROR_SESSION_EXISTS && row->present < row->wanted)
+		row->present = row->wanted;
+}
+
+/* -l: every portal that was found, not only new ones. */
+static int login_found(struct iscsiadm *run, const struct found *found, size_t count)
+{
+	static const struct argument arguments[] = {{.type = 'V'}, {}};
+	owned_memory struct call *calls = calloc(count + 1, sizeof(*calls));
+	owned_memory struct login_row *rows = calloc(count + 1, sizeof(*rows));
+	owned_error struct error error = ERROR_INIT;
+	owned_nodes nodes = {};
+
+	if (!calls || !rows)
+		return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
+	if (model_nodes(run->client, &(struct selection){}, &nodes, &error) < 0)
+		return iscsiadm_report(run, &error);
+	for (size_t i = 0; i < count; i++) {
+		calls[i].object = found[i].object;
+		calls[i].interface = "Node";
+		calls[i].member = "Login";
+		calls[i].arguments = arguments;
+	}
+	fflush(run->out);
+	client_call_many(run->client, calls, count);
+	for (size_t i = 0; i < count; i++) {
+		rows[i].node = found[i];
+		rows[i].code = calls[i].error.code;
+		count_sessions(&nodes, &rows[i]);
+		call_clear(&calls[i]);
+	}
+	return iscsiadm_tell_logins(run, rows, count, false);
+}
+
+static int tell_found(struct iscsiadm *run, const struct value *reply)
+{
+	size_t count;
+	owned_memory struct found *found = found_of(value_at(reply, 0), &count);
+	int level = run->options.print_level;
+
+	if (!found)
+		return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
+	if (count == 0)
+		return iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "No portals found");
+	if (level <= 0)
+		layout_found_flat(run->out, found, count);
+	else if (level == 1)
+		layout_found_tree(run->out, found, count);
+	if (!run->options.login)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(found[i].object, "/") == 0 || *found[i].object == '\0')
+			return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
+						 "login needs node records; discover without "
+						 "-o nonpersistent: operation not supported");
+	return login_found(run, found, count);
+}
+
+static int send_targets(struct iscsiadm *run, bool stored)
+{
+	const struct options *options = &run->options;
+	const char *operations[ARRAY_SIZE(operation_words) + 1] = {};
+	const char *ifaces[OPTIONS_IFACES_MAX + 1] = {};
+	struct argument details[] = {
+		{.type = 'b', .key = "stored", .number = stored},
+		{.type = 'A', .key = "operations", .texts = operations},
+		{.type = 'A', .key = "ifaces", .texts = ifaces},
+		{},
+	};
+	const struct argument arguments[] = {
+		{.type = 's', .text = options->portal.address},
+		{.type = 'q', .number = options->portal.port},
+		{.type = 'V', .entries = details},
+		{},
+	};
+	owned_call call = {
+		.object = CLIENT_ROOT,
+		.interface = "Discovery",
+		.member = "SendTargets",
+		.arguments = arguments,
+	};
+	size_t count = 0;
+	int status = iscsiadm_connect(run);
+
+	if (status != 0)
+		return status;
+	for (size_t i = 0; i < ARRAY_SIZE(operation_words); i++)
+		if (options->operations & (unsigned)operation_words[i].value)
+			operations[count++] = operation_words[i].name;
+	for (unsigned i = 0; i < options->iface_count; i++)
+		ifaces[i] = options->ifaces[i];
+	if (client_call(run->client, &call) < 0)
+		return tell_failure(run, &call.error);
+	return tell_found(run, call.reply);
+}
+
+/* --- listing: what is known of how each node was discovered --- */
+
+/* Return: one "Get" per node, answered; NULL: no memory */
+static struct call *get_origins(struct iscsiadm *run, const struct node_list *nodes)
+{
+	static const char *const keys[] = {"node.discovery_type", "node.discovery_address",
+					   "node.discovery_port", NULL};
+	static const struct argument arguments[] = {{.type = 'A', .texts = keys}, {}};
+	struct call *calls = calloc(nodes->count + 1, sizeof(*calls));
+
+	for (size_t i = 0; calls && i < nodes->count; i++) {
+		calls[i].object = nodes->items[i].object;
+		calls[i].interface = "Node";
+		calls[i].member = "Get";
+		calls[i].arguments = arguments;
+	}
+	if (calls)
+		client_call_many(run->client, calls, nodes->count);
+	return calls;
+}
+
+static struct origin origin_of(const struct node_info *node, const struct value *reply)
+{
+	const struct value *record = reply ? value_at(reply, 0) : reply;
+	uint64_t port = 0;
+
+	if (record)
+		(void)text_parse_u64(value_text(value_get(record, "node.discovery_port")), 0,
+				     UINT16_MAX, &port);
+	return (struct origin){
+		.node =
+			{
+				.object = node->object,
+				.target = node->target,
+				.address = node->address,
+				.iface = node->iface,
+				.port = node->port,
+				.tpgt = node->tpgt,
+			},
+		.type = record ? value_text(value_get(record, "node.discovery_type")) : "",
+		.address = record ? value_text(value_get(record, "node.discovery_address")) : "",
+		.port = (uint16_t)port,
+	};
+}
+
+static int print_origins(struct iscsiadm *run, const struct origin *origins, size_t count)
+{
+	if (run->options.print_level <= 0) {
+		if (layout_origins_flat(run->out, origins, count) > 0)
+			return 0;
+	} else {
+		layout_origins_tree(run->out, origins, count);
+		if (count > 0)
+			return 0;
+	}
+	return error_exit_status(ERROR_NO_OBJECTS_FOUND); /* silently, as iscsiadm */
+}
+
+/*
+ * The daemon tells no discovery records; every node says through which address it was found, which
+ * gives the same list but for addresses that no record is left of.
+ */
+static int list(struct iscsiadm *run)
+{
+	owned_error struct error error = ERROR_INIT;
+	owned_nodes nodes = {};
+	owned_memory struct origin *origins = NULL;
+	struct call *calls;
+	int status = iscsiadm_connect(run);
+
+	if (status != 0)
+		return status;
+	if (run->options.print_level > 1)
+		return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
+					 "Invalid info level %d. Try 0 or 1.",
+					 run->options.print_level);
+	if (model_nodes(run->client, &(struct selection){}, &nodes, &error) < 0)
+		return iscsiadm_report(run, &error);
+	calls = get_origins(run, &nodes);
+	origins = calloc(nodes.count + 1, sizeof(*origins));
+	if (!calls || !origins) {
+		free(calls);
+		return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
+	}
+	for (size_t i = 0; i < nodes.count; i++)
+		origins[i] = origin_of(&nodes.items[i], calls[i].reply);
+	status = print_origins(run, origins, nodes.count);
+	for (size_t i = 0; i < nodes.count; i++)
+		call_clear(&calls[i]);
+	free(calls);
+	return status;
+}
+
+/* --- modes --- */
+
+static int no_record_access(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
+				 "discovery records cannot be shown or changed from here: "
+				 "operation not supported");
+}
+
+static bool has_no_portal(const struct options *options)
+{
+	return !options->portal_text;
+}
+
+static int ask_portal(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
+				 "Please specify portal as <ipaddr>[:<ipport>]");
+}
+
+static bool wants_list(const struct options *options)
+{
+	return options->type == DISCOVERY_TYPE_NONE && !options->portal_text &&
+	       (options->operations == OPERATION_NONE || options->operations == OPERATION_SHOW) &&
+	       !options->discover && !options->login;
+}
+
+static bool wants_isns(const struct options *options)
+{
+	return options->type == DISCOVERY_TYPE_ISNS;
+}
+
+static int refuse_isns(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
+				 "iSNS discovery: operation not supported");
+}
+
+static bool wants_firmware(const struct options *options)
+{
+	return options->type == DISCOVERY_TYPE_FIRMWARE;
+}
+
+static bool wants_send_targets(const struct options *options)
+{
+	return options->type == DISCOVERY_TYPE_SENDTARGETS;
+}
+
+static int discover_afresh(struct iscsiadm *run)
+{
+	return run->options.portal_text ? send_targets(run, false) : ask_portal(run);
+}
+
+static int refuse_operation(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT, "Invalid operation.");
+}
+
+static bool wants_stored(const struct options *options)
+{
+	return options->discover || options->login;
+}
+
+static int discover_stored(struct iscsiadm *run)
+{
+	return send_targets(run, true);
+}
+
+static bool wants_new_or_update(const struct options *options)
+{
+	return options->operations & (OPERATION_NEW | OPERATION_UPDATE);
+}
+
+static const struct step discovery_steps[] = {
+	{wants_list, list},
+	{wants_isns, refuse_isns},
+	{wants_firmware, iscsiadm_firmware},
+	{wants_send_targets, discover_afresh},
+	{has_no_portal, refuse_operation},
+	{wants_stored, discover_stored},
+	{wants_new_or_update, refuse_operation},
+	{NULL, no_record_access},
+};
+
+int iscsiadm_discovery(struct iscsiadm *run)
+{
+	return iscsiadm_first_step(run, discovery_steps);
+}
+
+static bool has_no_type(const struct options *options)
+{
+	return options->type == DISCOVERY_TYPE_NONE;
+}
+
+static int ask_type(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
+				 "Invalid command. Give the kind of discovery with --type");
+}
+
+static bool wants_firmware_record(const struct options *options)
+{
+	return options->type == DISCOVERY_TYPE_FIRMWARE && !options->discover;
+}
+
+static int ask_discover(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
+				 "Invalid command. Firmware has no record; give --discover");
+}
+
+static bool wants_discover(const struct options *options)
+{
+	return options->discover;
+}
+
+static bool wants_non_persistent(const struct options *options)
+{
+	return options->operations & OPERATION_NON_PERSISTENT;
+}
+
+static int refuse_non_persistent(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT, "Operation is not supported.");
+}
+
+static const struct step discoverydb_steps[] = {
+	{wants_list, list},
+	{has_no_type, ask_type},
+	{wants_firmware_record, ask_discover},
+	{wants_firmware, iscsiadm_firmware},
+	{wants_isns, refuse_isns},
+	{has_no_portal, ask_portal},
+	{wants_discover, discover_stored},
+	{wants_non_persistent, refuse_non_persistent},
+	{NULL, no_record_access},
+};
+
+int iscsiadm_discoverydb(struct iscsiadm *run)
+{
+	return iscsiadm_first_step(run, discoverydb_steps);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#include "cli/iscsiadm.h"
+
+#define EXIT_NO_SUCH_SESSION 22 /* iscsiadm's "sysfs lookup failure" */
+
+static bool is_listed(const struct session_info *session)
+{
+	return session->ever_logged_in;
+}
+
+/* All sessions, or the one of -r. Return: 0; the exit status after it was told why not. */
+static int find(struct iscsiadm *run, struct session_list *sessions)
+{
+	const struct selection selection = {.sid = run->options.sid};
+	owned_error struct error error = ERROR_INIT;
+	int status = iscsiadm_connect(run);
+
+	if (status != 0)
+		return status;
+	if (model_sessions(run->client, &selection, sessions, &error) < 0 &&
+	    (error.code != ERROR_NO_OBJECTS_FOUND && error.code != ERROR_SESSION_NOT_FOUND))
+		return iscsiadm_report(run, &error);
+	if (selection.sid == 0 || sessions->count > 0)
+		return 0;
+	iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "could not read session targetname: 5");
+	iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "Could not get session info for sid %u",
+			  selection.sid);
+	return EXIT_NO_SUCH_SESSION;
+}
+
+static int with_sessions(struct iscsiadm *run,
+			 int (*act)(struct iscsiadm *run, struct session_list *sessions))
+{
+	owned_sessions sessions = {};
+	int status = find(run, &sessions);
+
+	return status ? status : act(run, &sessions);
+}
+
+/* The node record that the session of -r was made of: its object names it. */
+static int with_record(struct iscsiadm *run,
+		       int (*act)(struct iscsiadm *run, const struct node_list *nodes))
+{
+	owned_error struct error error = ERROR_INIT;
+	owned_sessions sessions = {};
+	owned_nodes nodes = {};
+	const struct session_info *session;
+	int status = find(run, &sessions);
+
+	if (status != 0)
+		return status;
+	session = &sessions.items[0];
+	if (model_nodes(run->client,
+			&(struct selection){
+				.target = session->target,
+				.address = session->persistent_address,
+				.port = session->persistent_port,
+				.iface = session->iface,
+			},
+			&nodes, &error) < 0)
+		return iscsiadm_report(run, &error);
+	if (nodes.count == 0)
+		return iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "No records found");
+	return act(run, &nodes);
+}
+
+/* --- what can be asked, in the order in which it counts --- */
+
+static bool wants_new(const struct options *options)
+{
+	return options->operations == OPERATION_NEW;
+}
+
+static int refuse_new(struct iscsiadm *run)
+{
+	if (run->options.sid == 0)
+		return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
+					 "session mode: operation 'new' requires a session id");
+	return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
+				 "one more session is not made from here; set "
+				 "node.session.nr_sessions and log in: operation not supported");
+}
+
+static bool wants_rescan(const struct options *options)
+{
+	return options->rescan;
+}
+
+static int rescan(struct iscsiadm *run)
+{
+	return with_sessions(run, iscsiadm_rescan);
+}
+
+static bool wants_statistics(const struct options *options)
+{
+	return options->statistics;
+}
+
+static int statistics(struct iscsiadm *run)
+{
+	return with_sessions(run, iscsiadm_statistics);
+}
+
+static bool wants_logout(const struct options *options)
+{
+	return options->logout;
+}
+
+static int logout(struct iscsiadm *run)
+{
+	return with_sessions(run, iscsiadm_logout);
+}
+
+static bool wants_show_record(const struct options *options)
+{
+	return options->sid != 0 &&
+	       (options->operations == OPERATION_SHOW ||
+		(options->operations == OPERATION_NONE && options->print_level <= 0));
+}
+
+static int show_record(struct iscsiadm *run)
+{
+	return with_record(run, iscsiadm_show_records);
+}
+
+static bool wants_update(const struct options *options)
+{
+	return options->sid != 0 && options->operations == OPERATION_UPDATE;
+}
+
+static int update(struct iscsiadm *run)
+{
+	return with_record(run, iscsiadm_update_records);
+}
+
+static bool wants_delete(const struct options *options)
+{
+	return options->sid != 0 && options->operations == OPERATION_DELETE;
+}
+
+static int delete (struct iscsiadm *run)
+{
+	return with_record(run, iscsiadm_delete_records);
+}
+
+static bool wants_unknown_operation(const struct options *options)
+{
+	return options->sid != 0 && options->operations != OPERATION_NONE;
+}
+
+static int refuse_operation(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT, "operation is not supported.");
+}
+
+/* -S asks for secrets that nobody gets back: say so when there are any. */
+static int check_secrets(struct iscsiadm *run, const struct session_list *sessions)
+{
+	for (size_t i = 0; i < sessions->count; i++)
+		if (*sessions->items[i].username || *sessions->items[i].username_in)
+			return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
+						 "secrets are never given back; they are masked "
+						 "above: operation not supported");
+	return 0;
+}
+
+static int list(struct iscsiadm *run)
+{
+	const struct options *options = &run->options;
+	int level = options->print_level > 0 ? options->print_level : 0;
+	owned_sessions sessions = {};
+	int status = find(run, &sessions);
+
+	if (status != 0)
+		return status;
+	sessions_keep(&sessions, is_listed);
+	if (sessions.count == 0)
+		return iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "No active sessions.");
+	if (level > 3)
+		return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
+					 "Invalid info level %d. Try 0 - 3.", level);
+	sessions_sort_as_listed(&sessions);
+	if (level == 0) {
+		layout_sessions_flat(run->out, sessions.items, sessions.count);
+		return 0;
+	}
+	model_session_records(run->client, &sessions);
+	layout_sessions_tree(run->out, sessions.items, sessions.count, level,
+			     options->show_secrets);
+	return options->show_secrets && level >= 2 ? check_secrets(run, &sessions) : 0;
+}
+
+static const struct step steps[] = {
+	{wants_new, refuse_new},
+	{wants_rescan, rescan},
+	{wants_statistics, statistics},
+	{wants_logout, logout},
+	{wants_show_record, show_record},
+	{wants_update, update},
+	{wants_delete, delete},
+	{wants_unknown_operation, refuse_operation},
+	{NULL, list},
+};
+
+int iscsiadm_session(struct iscsiadm *run)
+{
+	return iscsiadm_first_step(run, steps);
+}
