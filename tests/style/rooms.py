@@ -3,8 +3,9 @@
 # SPDX-FileCopyrightText: Hawser developers
 """The arrows between rooms, and no circles between modules.
 
-Prints every include that climbs the house, and every circle of modules (a module is a .c file with
-its .h). Prints nothing and exits 0 when the house stands.
+Prints every include that climbs the house, and every circle of modules. A module is a .c file with
+its .h; x_internal.h and x_private.h belong to module x. Prints nothing and exits 0 when the house
+stands.
 
 usage: rooms.py [ROOT]
 """
@@ -34,7 +35,7 @@ def room_of(path):
 
 
 def module_of(path):
-    return os.path.splitext(path)[0]
+    return re.sub("_(internal|private)$", "", os.path.splitext(path)[0])
 
 
 def read_includes(root):
