@@ -114,6 +114,9 @@ static void take_list(struct lun_scan *scan)
 		return;
 	}
 
+	/* half a list would make the other half's units vanish */
+	if (reader.left / LUN_BYTES < MIN(told / LUN_BYTES, scan->capacity))
+		return finish(scan, -EIO, NULL, 0);
 	reader.left = MIN(reader.left, told);
 	luns = calloc(LUNS_MAX, sizeof(*luns));
 	count = luns ? collect(reader, luns) : -ENOMEM;
