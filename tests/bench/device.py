@@ -21,7 +21,9 @@ from harness.commands import Failure, Program, Skip, run, wait_until
 from harness.daemon import Build
 from harness.lab import Lab
 
-JOBS = (("randread", 1), ("randread", 32), ("randwrite", 32))
+# Reads only: with several writes under way, the FUSE export of qemu 7.2 (Debian 12) mixes up their data,
+# and what writes wrong data is nothing to compare with.
+JOBS = (("randread", 1), ("randread", 32))
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
