@@ -139,6 +139,7 @@ static void a_list_without_end_is_cut_at_16384(void **state)
 	assert_int_equal(w->count, 16384);
 	assert_memory_equal(w->luns, luns, 16384 * sizeof(*luns));
 	assert_int_equal(w->nexus->record_count, 2);
+	assert_int_equal(w->nexus->records[1].data_length, 8 + 8 * 16384);
 }
 
 static void told_lengths_of_any_size_are_survived(void **state)
