@@ -9,7 +9,7 @@
 
 struct error;
 struct manager;
-struct sd_event;
+typedef struct sd_event sd_event;
 
 struct face {
 	const char *name;
@@ -18,7 +18,7 @@ struct face {
 	 * @run_dir: "/run/hawser": where private sockets go
 	 * Return: 0, or -1 with @error set: the daemon does not start without its faces.
 	 */
-	int (*start)(struct sd_event *event, struct manager *manager, const char *run_dir,
+	int (*start)(sd_event *event, struct manager *manager, const char *run_dir,
 		     struct error *error, void **ret);
 	/** answers that are still due are sent; NULL is fine */
 	void (*stop)(void *face);

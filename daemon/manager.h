@@ -153,6 +153,37 @@ bool node_matches(const struct node *node, const struct node_selector *selector)
 bool session_matches(const struct session_view *session, const struct node_selector *selector);
 
 /* --- the manager itself --- */
+
+typedef struct sd_event sd_event;
+
+struct manager_settings {
+	const char *conf_dir;	 /* "/etc/iscsi" */
+	const char *hawser_conf; /* "/etc/hawser/hawser.conf" */
+	const char *run_dir;	 /* "/run/hawser" */
+	const char *dev_dir;	 /* "/dev" */
+	unsigned workers;	 /* 0: as hawser.conf says */
+};
+
+/**
+ * manager_new() - read settings and records, start the workers
+ * @event: the control thread's loop
+ * Return: 0; -1 with @error set
+ */
+int manager_new(sd_event *event, const struct manager_settings *settings, struct manager **ret,
+		struct error *error);
+
+/**
+ * manager_stop() - take devices away, log out everywhere
+ *
+ * Devices in use are waited for, then taken by force; asked a second time it does so at once.
+ * @stopped: runs once, maybe inside the call
+ */
+void manager_stop(struct manager *manager, void (*stopped)(struct manager *manager, void *userdata),
+		  void *userdata);
+
+/** manager_free() - after it has stopped; NULL is fine */
+void manager_free(struct manager *manager);
+
 const char *manager_initiator_name(struct manager *manager); /* "" when there is none */
 const char *manager_version(void);
 bool manager_ready(struct manager *manager); /* records are loaded, requests are served */

@@ -21,7 +21,7 @@
 
 #define RECORD_FILE_MAX (64u << 10) /* bytes; a full node record has 4 KiB */
 
-#define LOCK_TRIES    200
+#define LOCK_TRIES    100
 #define LOCK_PAUSE_NS 10000000L
 
 /* --- small words --- */

@@ -55,7 +55,7 @@ int layout_check_portal(const char *address, uint16_t port, struct error *error)
 int layout_check_key(const struct node_key *key, struct error *error);
 
 /**
- * layout_lock() - wait for other daemons that write here, two seconds at most
+ * layout_lock() - wait for other daemons that write here, one second at most
  *
  * A lock is held for single calls only, so that a process that the daemon forked never keeps it.
  * Return: a descriptor whose close() ends the lock; -1 with @error set.

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,12 +175,18 @@ static void visit_node(struct loading *loading, const char *path, struct node_ke
 		loading->visit(key, NULL, &problem, loading->userdata);
 }
 
-static void visit_problem(struct loading *loading, const struct node_key *key, const char *path,
-			  const char *text)
+__attribute__((format(printf, 4, 5))) static void visit_problem(struct loading *loading,
+								const struct node_key *key,
+								const char *path,
+								const char *format, ...)
 {
 	owned_error struct error problem = ERROR_INIT;
-	char shown[PATH_MAX];
+	char shown[PATH_MAX], text[128];
+	va_list arguments;
 
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
 	text_sanitise(shown, sizeof(shown), path, strlen(path));
 	error_set(&problem, ERROR_DATABASE_FAILED, "%s %s", shown, text);
 	loading->visit(key, NULL, &problem, loading->userdata);
@@ -210,7 +217,7 @@ static int visit_portal(struct loading *loading, const char *target, const char 
 
 	r = layout_list_folder(path, &ifaces);
 	if (r < 0)
-		visit_problem(loading, &key, path, strerror(-r));
+		visit_problem(loading, &key, path, "cannot be listed: %s", strerror(-r));
 	for (int i = 0; i < ifaces.count; i++) {
 		owned_memory char *file = NULL;
 
@@ -240,7 +247,7 @@ static int visit_target(struct loading *loading, const char *target)
 	text_copy(key.target, sizeof(key.target), target);
 	r = layout_list_folder(path, &portals);
 	if (r < 0)
-		visit_problem(loading, &key, path, strerror(-r));
+		visit_problem(loading, &key, path, "cannot be listed: %s", strerror(-r));
 	loading->n_seen = 0;
 	for (int i = 0; i < portals.count; i++) {
 		r = visit_portal(loading, target, portals.entries[i]->d_name);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * What the files of the manager share: manager.c (life, observers, look-ups), manager_nodes.c
+ * (records), manager_sessions.c (login, logout), manager_maps.c (units into maps), and
+ * manager_discovery.c. Nobody else includes this.
+ */
+
+#include "daemon/config.h"
+#include "daemon/initiator.h"
+#include "daemon/manager.h"
+#include "daemon/map_device.h"
+#include "daemon/supervisor.h"
+
+struct inventory;
+
+struct manager {
+	sd_event *event;
+	struct mailbox *home;
+	struct sd_event_source *mail;
+	struct config config;
+	struct initiator initiator;
+	char conf_dir[256], run_dir[256], dev_dir[256], hawser_conf[256];
+	struct node_store *store;
+
+	struct worker **workers;
+	unsigned worker_count;
+
+	struct list nodes, sessions, maps; /* struct node, session_view, map_view */
+	struct list observers;
+	struct list logins;	 /* struct login_request */
+	struct list discoveries; /* struct discovery_work */
+	uint32_t next_sid;
+	bool ready, stopping;
+	struct sd_event_source *stop_timer;
+	uint64_t stop_force_us; /* CLOCK_REALTIME: when a stop is done by force */
+	void (*stopped)(struct manager *manager, void *userdata);
+	void *stopped_userdata;
+};
+
+/* A session as the manager holds it; its supervisor's userdata. */
+struct managed_session {
+	struct manager *manager;
+	struct supervisor *supervisor;
+	struct inventory *inventory; /* under way */
+	bool scanned;		     /* its units are known since it was last logged in */
+	bool scan_again;	     /* something changed while they were looked at */
+	struct sd_event_source *rescan_timer;
+	struct list waiters; /* struct rescan_request */
+
+	bool leaving;	      /* stopped, waits for its paths to be gone */
+	unsigned withdrawing; /* devices that are being taken away before the logout */
+	bool force;
+	struct error logout_error;
+	manager_done *logout_done;
+	void *logout_userdata;
+};
+
+static inline struct supervisor *supervisor_of(struct session_view *view)
+{
+	return container_of(view, struct supervisor, view);
+}
+
+static inline struct managed_session *managed_of(struct session_view *view)
+{
+	return supervisor_of(view)->userdata;
+}
+
+static inline struct map_device *device_of(struct map_view *view)
+{
+	return container_of(view, struct map_device, view);
+}
+
+static inline struct map_path *map_path_of(struct path_view *view)
+{
+	return container_of(view, struct map_path, view);
+}
+
+/* manager.c */
+void manager_notify_added(struct manager *manager, enum object_kind kind, void *object);
+void manager_notify_changed(struct manager *manager, enum object_kind kind, void *object);
+void manager_notify_removed(struct manager *manager, enum object_kind kind, void *object);
+/** manager_event() - log it and tell the observers */
+void manager_event(struct manager *manager, enum object_kind kind, void *object, int severity,
+		   const char *id, const char *format, ...) __attribute__((format(printf, 6, 7)));
+struct worker *manager_worker(struct manager *manager, unsigned lane);
+
+/* manager_nodes.c */
+int manager_load_nodes(struct manager *manager, struct error *error);
+void manager_free_nodes(struct manager *manager);
+struct node *manager_find_node_by_key(struct manager *manager, const struct node_key *key);
+/** manager_store_node() - make or replace; @record becomes the node's on success */
+int manager_store_node(struct manager *manager, const struct node_key *key, struct record *record,
+		       struct node **ret, struct error *error);
+/** manager_iface() - its record; NULL for the default one or a name that is not there */
+struct record *manager_iface(struct manager *manager, const char *name);
+
+/* manager_sessions.c */
+/** manager_check_logins() - answer the login requests that are complete */
+void manager_check_logins(struct manager *manager);
+void manager_stop_step(struct manager *manager);
+
+/* manager_maps.c */
+/** manager_scan() - look at what a session shows; coalesced */
+void manager_scan(struct managed_session *managed);
+void manager_scan_cancel(struct managed_session *managed);
+/** manager_session_lost() - its paths are down */
+void manager_session_lost(struct managed_session *managed, const char *reason, bool fenced);
+void manager_session_fenced(struct managed_session *managed);
+/** manager_drop_units() - forget what the session showed. Return: paths are still being removed */
+bool manager_drop_units(struct managed_session *managed);
+/** manager_units_settled() - every device that its units belong to is live, or failed for good */
+bool manager_units_settled(struct managed_session *managed, struct error *error);
+/** manager_session_left() - the last path of a leaving session is gone */
+void manager_session_left(struct managed_session *managed);
+
+/* manager_discovery.c */
+void manager_cancel_discoveries(struct manager *manager);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * One multipath map with its block device, as the control thread holds it: the map and its paths
+ * live on a worker, the device is set up and removed on a thread that may block, and the views here
+ * follow both. Control thread only; calls are carried over in the order they are made.
+ */
+
+#include "block/disk.h"
+#include "daemon/manager.h"
+#include "multipath/map.h"
+
+struct mailbox;
+struct map_device;
+struct session_host;
+struct worker;
+
+enum disk_stage {
+	DISK_NONE,
+	DISK_CREATING,
+	DISK_LIVE,
+	DISK_FAILED, /* disk_error says why; the map works, nobody can use it */
+	DISK_REMOVING,
+};
+
+/* One path: its view, and the thing itself, which belongs to the worker. */
+struct map_path {
+	struct path_view view;
+	struct map_device *device;
+	struct path *path; /* NULL until the worker has it, or when it could not be added */
+	struct nexus *nexus;
+	bool leaving; /* being removed: only the last answer is waited for */
+};
+
+struct map_device_ops {
+	/** the view, the device or its stage changed */
+	void (*changed)(struct map_device *device, void *userdata);
+	void (*path_changed)(struct map_path *path, enum path_state from, void *userdata);
+	/** @path is gone; freed after the call */
+	void (*path_removed)(struct map_path *path, void *userdata);
+	/** the unit said that something about it changed (unit attention) */
+	void (*attention)(struct map_path *path, uint8_t asc, uint8_t ascq, void *userdata);
+	void (*event)(struct map_device *device, int severity, const char *id, const char *text,
+		      void *userdata);
+};
+
+struct map_device {
+	struct map_view view;
+	struct worker *worker;
+	struct mailbox *home;
+	const struct map_device_ops *ops;
+	void *userdata;
+
+	struct map *map;
+	struct disk *disk;
+	struct disk_settings disk_settings;
+	enum disk_stage stage;
+	int disk_error;
+	struct disk_work *disk_work; /* what is under way */
+};
+
+/**
+ * map_device_new() - a map without paths and without block device
+ * @name: of its link in /dev/hawser
+ * Return: 0 or -errno
+ */
+int map_device_new(struct worker *worker, struct mailbox *home, const char *name,
+		   const struct unit *unit, const struct map_settings *map_settings,
+		   const struct disk_settings *disk_settings, const struct map_device_ops *ops,
+		   void *userdata, struct map_device **ret);
+
+/** map_device_free() - it has no path and no disk; NULL is fine */
+void map_device_free(struct map_device *device);
+
+/**
+ * map_device_add_path() - one more way to the unit, whose identity was just verified
+ * @host: its session; stays until path_removed()
+ * Return: 0 or -errno; the path is in the view at once and becomes active in a moment
+ */
+int map_device_add_path(struct map_device *device, struct session_view *session,
+			struct session_host *host, uint64_t lun, struct map_path **ret);
+
+void map_path_verified(struct map_path *path);
+void map_path_lost(struct map_path *path, const char *reason);
+void map_path_quarantine(struct map_path *path, const char *reason);
+void map_path_fenced(struct map_path *path);
+/** map_path_remove() - its session has ended; path_removed() follows */
+void map_path_remove(struct map_path *path);
+
+/** map_device_expose() - make the block device; changed() tells when it is live, or failed */
+void map_device_expose(struct map_device *device);
+
+/**
+ * map_device_withdraw() - take the block device away
+ * @force: also while it is in use: everything outstanding fails
+ * @done: with 0, or -EBUSY while it is in use
+ */
+void map_device_withdraw(struct map_device *device, bool force,
+			 void (*done)(struct map_device *device, int error, void *userdata),
+			 void *userdata);
+
+/** map_device_holders() - see disk_holders() */
+void map_device_holders(const struct map_device *device, char *text, size_t size_bytes);

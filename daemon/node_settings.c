@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include "daemon/node_settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/node_store.h"
+#include "daemon/record.h"
+#include "iscsi/task.h"
+#include "util/cleanup.h"
+#include "util/text.h"
+
+/* The largest data segment we take: larger ones gain nothing and cost the receiver's bound. */
+#define RECV_SEGMENT_MAX_BYTES 1048576
+
+static uint32_t number(const struct record *record, const char *key, int64_t min, int64_t max)
+{
+	int64_t n = record_get_number(record, key);
+
+	return (uint32_t)MAX(min, MIN(n, max));
+}
+
+static enum digest_choice digest_of(const char *text)
+{
+	static const struct text_name names[] = {
+		{DIGEST_NONE, "None"},
+		{DIGEST_CRC32C, "CRC32C"},
+		{DIGEST_CRC32C_NONE, "CRC32C,None"},
+		{DIGEST_NONE_CRC32C, "None,CRC32C"},
+	};
+	int choice;
+
+	if (!text || text_value_of(names, ARRAY_SIZE(names), text, &choice) < 0)
+		return DIGEST_NONE;
+	return (enum digest_choice)choice;
+}
+
+static void credentials_of(const struct record *record, const char *name_key,
+			   const char *secret_key, struct chap_credentials *ret)
+{
+	const char *name = record_get(record, name_key);
+	const char *secret = record_get(record, secret_key);
+
+	text_copy(ret->name, sizeof(ret->name), name ? name : "");
+	ret->secret_length = 0;
+	if (secret && strlen(secret) <= CHAP_SECRET_MAX) {
+		ret->secret_length = (uint16_t)strlen(secret);
+		memcpy(ret->secret, secret, ret->secret_length);
+	}
+}
+
+/* "SHA256,MD5" in order of preference; what we do not know is left out. */
+static void algorithms_of(const char *text, uint8_t algorithms[CHAP_ALGORITHM_MAX])
+{
+	static const struct text_name names[] = {
+		{CHAP_MD5, "MD5"},
+		{CHAP_SHA1, "SHA1"},
+		{CHAP_SHA256, "SHA256"},
+		{CHAP_SHA3_256, "SHA3-256"},
+	};
+	char list[128], *state, *word;
+	unsigned n = 0;
+	int value;
+
+	memset(algorithms, 0, CHAP_ALGORITHM_MAX);
+	text_copy(list, sizeof(list), text ? text : "");
+	for (word = strtok_r(list, ", ", &state); word && n < CHAP_ALGORITHM_MAX;
+	     word = strtok_r(NULL, ", ", &state))
+		if (text_value_of(names, ARRAY_SIZE(names), word, &value) == 0)
+			algorithms[n++] = (uint8_t)value;
+	if (n == 0)
+		algorithms[0] = CHAP_MD5;
+}
+
+/* open-iscsi uses CHAP whenever credentials are there; so do we, or a login that works would not.
+ */
+static void authentication_of(const struct record *record, const char *prefix,
+			      struct login_settings *login)
+{
+	char name[80], secret[80], name_in[80], secret_in[80];
+
+	snprintf(name, sizeof(name), "%s.auth.username", prefix);
+	snprintf(secret, sizeof(secret), "%s.auth.password", prefix);
+	snprintf(name_in, sizeof(name_in), "%s.auth.username_in", prefix);
+	snprintf(secret_in, sizeof(secret_in), "%s.auth.password_in", prefix);
+	credentials_of(record, name, secret, &login->initiator);
+	credentials_of(record, name_in, secret_in, &login->target);
+	login->authenticate = login->initiator.secret_length > 0;
+	algorithms_of(record_get(record, "node.session.auth.chap_algs"), login->chap_algorithms);
+}
+
+static void interface_of(const struct record *iface, struct login_job_settings *ret)
+{
+	const char *name = iface ? record_get(iface, "iface.initiatorname") : NULL;
+
+	if (!iface)
+		return;
+	text_copy(ret->interface, sizeof(ret->interface), record_get(iface, "iface.net_ifacename"));
+	text_copy(ret->source_address, sizeof(ret->source_address),
+		  record_get(iface, "iface.ipaddress"));
+	if (name && name[0] && !ret->login.discovery)
+		text_copy(ret->login.initiator_name, sizeof(ret->login.initiator_name), name);
+}
+
+void node_login_settings(const struct node_key *key, const struct record *record,
+			 const struct record *iface, const char *initiator_name,
+			 const char *initiator_alias, struct login_job_settings *ret)
+{
+	struct login_settings *login = &ret->login;
+
+	memset(ret, 0, sizeof(*ret));
+	text_copy(ret->address, sizeof(ret->address), key->address);
+	ret->port = key->port;
+	ret->timeout_ms = 1000 * number(record, "node.conn[0].timeo.login_timeout", 1, 3600);
+	text_copy(login->initiator_name, sizeof(login->initiator_name), initiator_name);
+	text_copy(login->initiator_alias, sizeof(login->initiator_alias), initiator_alias);
+	text_copy(login->target_name, sizeof(login->target_name), key->target);
+	interface_of(iface, ret);
+	authentication_of(record, "node.session", login);
+	login->cmd_sn = number(record, "node.session.initial_cmdsn", 0, UINT32_MAX);
+	login->header_digest = digest_of(record_get(record, "node.conn[0].iscsi.HeaderDigest"));
+	login->data_digest = digest_of(record_get(record, "node.conn[0].iscsi.DataDigest"));
+	login->max_recv_data_segment_length = number(
+		record, "node.conn[0].iscsi.MaxRecvDataSegmentLength", 512, RECV_SEGMENT_MAX_BYTES);
+	login->max_xmit_data_segment_length =
+		number(record, "node.conn[0].iscsi.MaxXmitDataSegmentLength", 0, 0xffffff);
+	login->max_burst_length =
+		number(record, "node.session.iscsi.MaxBurstLength", 512, 0xffffff);
+	login->first_burst_length =
+		MIN(number(record, "node.session.iscsi.FirstBurstLength", 512, 0xffffff),
+		    login->max_burst_length);
+	login->default_time2wait =
+		(uint16_t)number(record, "node.session.iscsi.DefaultTime2Wait", 0, 3600);
+	login->default_time2retain =
+		(uint16_t)number(record, "node.session.iscsi.DefaultTime2Retain", 0, 3600);
+	login->max_outstanding_r2t =
+		(uint16_t)number(record, "node.session.iscsi.MaxOutstandingR2T", 1, TASK_R2T_MAX);
+	login->max_connections = 1;
+	login->initial_r2t = record_get_bool(record, "node.session.iscsi.InitialR2T");
+	login->immediate_data = record_get_bool(record, "node.session.iscsi.ImmediateData");
+	login->data_pdu_in_order = login->data_sequence_in_order = true;
+}
+
+void discovery_login_settings(const char *address, uint16_t port, const struct record *record,
+			      const struct record *iface, const char *initiator_name,
+			      struct login_job_settings *ret)
+{
+	struct login_settings *login = &ret->login;
+
+	memset(ret, 0, sizeof(*ret));
+	text_copy(ret->address, sizeof(ret->address), address);
+	ret->port = port;
+	ret->timeout_ms =
+		1000 * number(record, "discovery.sendtargets.timeo.login_timeout", 1, 3600);
+	login->discovery = true;
+	text_copy(login->initiator_name, sizeof(login->initiator_name), initiator_name);
+	interface_of(iface, ret);
+	authentication_of(record, "discovery.sendtargets", login);
+	login->max_recv_data_segment_length =
+		number(record, "discovery.sendtargets.iscsi.MaxRecvDataSegmentLength", 512,
+		       RECV_SEGMENT_MAX_BYTES);
+	login->max_burst_length = 262144;
+	login->first_burst_length = 65536;
+	login->max_outstanding_r2t = login->max_connections = 1;
+	login->initial_r2t = login->immediate_data = true;
+	login->data_pdu_in_order = login->data_sequence_in_order = true;
+}
+
+/* A key of ours in the record wins over hawser.conf, if it is set at all. */
+static uint32_t own_number(const struct record *record, const char *key, int32_t fallback)
+{
+	const char *text = record_get(record, key);
+
+	return text && text[0] ? (uint32_t)record_get_number(record, key) : (uint32_t)fallback;
+}
+
+void node_session_settings(const struct record *record, const struct config *config,
+			   struct session_settings *ret)
+{
+	*ret = (struct session_settings){
+		.commands_max = (uint16_t)number(record, "node.session.cmds_max", 2, 2048),
+		.noop_interval_ms =
+			1000 * number(record, "node.conn[0].timeo.noop_out_interval", 0, 3600),
+		.noop_timeout_ms =
+			1000 * number(record, "node.conn[0].timeo.noop_out_timeout", 0, 3600),
+		.suspect_ms = own_number(record, "hawser.suspect_ms", config->suspect_ms),
+		.suspect_timeout_ms =
+			own_number(record, "hawser.suspect_timeout_ms", config->suspect_timeout_ms),
+		.abort_timeout_ms =
+			1000 * number(record, "node.session.err_timeo.abort_timeout", 1, 3600),
+		.logout_timeout_ms =
+			1000 * number(record, "node.conn[0].timeo.logout_timeout", 1, 3600),
+	};
+}
+
+void node_map_settings(const struct record *record, const struct config *config,
+		       struct map_settings *ret)
+{
+	const char *selector = record_get(record, "hawser.selector");
+	int64_t replacement = record_get_number(record, "node.session.timeo.replacement_timeout");
+	const char *retry = record_get(record, "hawser.no_path_retry");
+
+	*ret = (struct map_settings){
+		.no_path_retry_ms = config->no_path_retry_ms,
+		.replacement_timeout_ms =
+			replacement < 0 ? -1 : (int32_t)(1000 * MIN(replacement, INT64_C(1000000))),
+	};
+	text_copy(ret->selector, sizeof(ret->selector),
+		  selector && selector[0] ? selector : config->selector);
+	if (retry && retry[0]) {
+		int64_t seconds = record_get_number(record, "hawser.no_path_retry");
+
+		ret->no_path_retry_ms =
+			seconds < 0 ? -1 : (int32_t)(1000 * MIN(seconds, INT64_C(1000000)));
+	}
+}

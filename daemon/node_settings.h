@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/* What a record says, as settings of a login, a session and a map. Control thread only. */
+
+#include <stdint.h>
+
+#include "daemon/login_job.h"
+#include "iscsi/session.h"
+#include "multipath/map.h"
+
+struct config;
+struct node_key;
+struct record;
+
+/**
+ * node_login_settings() - how to log in to the node's portal
+ * @iface: its interface record; NULL for the default one
+ *
+ * The ISID is left to the caller. Holds secrets: wipe it after use.
+ */
+void node_login_settings(const struct node_key *key, const struct record *record,
+			 const struct record *iface, const char *initiator_name,
+			 const char *initiator_alias, struct login_job_settings *ret);
+
+/** discovery_login_settings() - the same for a discovery session with a sendtargets record */
+void discovery_login_settings(const char *address, uint16_t port, const struct record *record,
+			      const struct record *iface, const char *initiator_name,
+			      struct login_job_settings *ret);
+
+void node_session_settings(const struct record *record, const struct config *config,
+			   struct session_settings *ret);
+
+void node_map_settings(const struct record *record, const struct config *config,
+		       struct map_settings *ret);
