@@ -232,6 +232,8 @@ static void keys_come_in_their_step_and_once(void **state)
 		{"CHAP_A", "5", "CHAP_A", "5"},
 		{"CHAP_I", "1", "CHAP_I", "1"},
 		{"CHAP_C", HEX_CHALLENGE, "CHAP_C", HEX_CHALLENGE},
+		{"CHAP_A", "5", "CHAP_I", "1", "CHAP_C", HEX_CHALLENGE, "CHAP_A", "5"},
+		{"CHAP_C", "0x01", "CHAP_A", "5", "CHAP_I", "1", "CHAP_C", HEX_CHALLENGE},
 		{"CHAP_A", "5", "CHAP_R", "0x00"},
 		{"CHAP_N", "target"},
 		{"CHAP_I", "256"},
@@ -319,6 +321,15 @@ static void any_name_of_the_target_will_do_when_none_is_set(void **state)
 	assert_int_equal(receive(&f, "CHAP_N", "0x12 is a name"), 0);
 	assert_int_equal(receive(&f, "CHAP_R", response), 0);
 	assert_int_equal(chap_verify(&f.chap), 0);
+	finish(&f);
+
+	/* but there must be one */
+	begin(&f, OTHER_SECRET, CHAP_MD5);
+	f.chap.target.name[0] = '\0';
+	assert_int_equal(challenge(&f, "5", HEX_CHALLENGE), 0);
+	prove(&f, OTHER_SECRET, response);
+	assert_int_equal(receive(&f, "CHAP_R", response), 0);
+	assert_int_equal(chap_verify(&f.chap), -EACCES);
 	finish(&f);
 }
 
