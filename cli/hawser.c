@@ -105,9 +105,14 @@ int hawser_fail(struct hawser *run, enum error_code code, const char *format, ..
 int hawser_report(struct hawser *run, const char *what, const struct error *error)
 {
 	const char *text = error->text && *error->text ? error->text : error_summary(error->code);
+	char line[1024];
 
-	return what ? hawser_fail(run, error->code, "%s: %s", what, text)
-		    : hawser_fail(run, error->code, "%s", text);
+	/* what iscsiadm tells in two lines is one sentence here */
+	text_copy(line, sizeof(line), text);
+	for (char *end = strchr(line, '\n'); end; end = strchr(end, '\n'))
+		*end = ' ';
+	return what ? hawser_fail(run, error->code, "%s: %s", what, line)
+		    : hawser_fail(run, error->code, "%s", line);
 }
 
 int hawser_print_table(struct hawser *run, struct table *table, const char *members)
@@ -309,7 +314,7 @@ static int parse_options(struct hawser *run, const struct hawser_verb *verb, int
 	run->operand_count = (unsigned)(argc - optind);
 	if (run->operand_count >= verb->min_operands && run->operand_count <= verb->max_operands)
 		return GO_ON;
-	return hawser_fail(run, ERROR_INVALID_ARGUMENT, "it goes: hawser %s %s", verb->name,
+	return hawser_fail(run, ERROR_INVALID_ARGUMENT, "usage: hawser %s %s", verb->name,
 			   verb->operands);
 }
 

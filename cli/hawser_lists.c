@@ -155,14 +155,15 @@ static void add_map(struct table *table, const struct map_info *map)
 	table_set_text(table, row, MAP_OBJECT, map->object);
 }
 
-int list_maps(const struct map_list *maps, const struct table_style *style, FILE *out)
+int list_maps(const struct map_list *maps, const char *members, const struct table_style *style,
+	      FILE *out)
 {
 	owned(table) table = NULL;
 	int r = table_new("maps", map_columns, MAP_COLUMNS, style, &table);
 
 	for (size_t i = 0; r == 0 && i < maps->count; i++)
 		add_map(table, &maps->items[i]);
-	return r < 0 ? r : table_print(table, NULL, out);
+	return r < 0 ? r : table_print(table, members, out);
 }
 
 bool list_has_map(const struct map_info *map, const char *word)
@@ -289,7 +290,7 @@ int hawser_maps(struct hawser *run)
 
 	if (model_maps(run->client, &maps, &error) < 0)
 		return hawser_report(run, NULL, &error);
-	return printed(run, list_maps(&maps, &run->style, run->out));
+	return printed(run, list_maps(&maps, NULL, &run->style, run->out));
 }
 
 int hawser_paths(struct hawser *run)

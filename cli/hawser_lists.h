@@ -11,7 +11,9 @@
 
 int list_nodes(const struct node_list *nodes, const struct table_style *style, FILE *out);
 int list_sessions(const struct session_list *sessions, const struct table_style *style, FILE *out);
-int list_maps(const struct map_list *maps, const struct table_style *style, FILE *out);
+/** list_maps() - @members: as of table_print() */
+int list_maps(const struct map_list *maps, const char *members, const struct table_style *style,
+	      FILE *out);
 /** list_paths() - of the map with this name, or of all when @map is NULL */
 int list_paths(const struct map_list *maps, const struct session_list *sessions, const char *map,
 	       const struct table_style *style, FILE *out);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SPDX-FileCopyrightText: Hawser developers */
+#include <errno.h>
 #include <string.h>
 
 #include "cli/hawser.h"
 #include "cli/hawser_lists.h"
+#include "cli/json.h"
 #include "util/text.h"
 
 /* --- a target: all settings of its node records --- */
@@ -106,27 +108,56 @@ static void add_facts(struct table *table, const struct map_info *map, const cha
 			 : text_format_ns((uint64_t)map->no_path_retry_ms * 1000000, retry));
 }
 
-static int show_map(struct hawser *run, const struct map_info *map, const struct map_list *maps)
+static int print_map_json(struct hawser *run, struct map_info *map, const char *holders)
 {
-	owned_call call = {.object = map->object, .interface = "Map", .member = "Holders"};
+	const struct map_list one = {.items = map, .count = 1};
+	owned_memory char *members = NULL;
+	size_t length = 0;
+	FILE *file = open_memstream(&members, &length);
+
+	if (!file)
+		return -ENOMEM;
+	fputs("\"in_use_by\": ", file);
+	json_text(file, holders);
+	if (fclose(file) != 0)
+		return -ENOMEM;
+	return list_maps(&one, members, &run->style, run->out);
+}
+
+static int print_map(struct hawser *run, const struct map_info *map, const char *holders,
+		     const struct map_list *maps, const struct session_list *sessions)
+{
+	owned(table) table = NULL;
+	int r = table_new("map", fact_columns, FACT_COLUMNS, &run->style, &table);
+
+	if (r < 0)
+		return r;
+	add_facts(table, map, holders);
+	r = table_print(table, NULL, run->out);
+	fputc('\n', run->out);
+	return r < 0 ? r : list_paths(maps, sessions, map->name, &run->style, run->out);
+}
+
+static int show_map(struct hawser *run, struct map_info *map, const struct map_list *maps)
+{
+	owned_call call = {
+		.object = map->object,
+		.interface = "Map",
+		.member = "Holders",
+	};
 	owned_error struct error error = ERROR_INIT;
 	owned_sessions sessions = {};
-	owned(table) table = NULL;
-	int status;
+	const char *holders;
+	int r;
 
-	if (client_call(run->client, &call) < 0 ||
-	    model_sessions(run->client, &(struct selection){}, &sessions, &error) < 0)
-		return hawser_report(run, NULL, call.reply ? &error : &call.error);
-	if (table_new("map", fact_columns, FACT_COLUMNS, &run->style, &table) < 0)
-		return hawser_fail(run, ERROR_NO_MEMORY, "out of memory");
-	add_facts(table, map, value_text(value_at(call.reply, 0)));
-	status = hawser_print_table(run, table, NULL);
-	if (status != 0 || run->style.json)
-		return status; /* one document; 'paths' has the other */
-	fputc('\n', run->out);
-	return list_paths(maps, &sessions, map->name, &run->style, run->out) < 0
-		       ? hawser_fail(run, ERROR_NO_MEMORY, "out of memory")
-		       : 0;
+	if (client_call(run->client, &call) < 0)
+		return hawser_report(run, NULL, &call.error);
+	if (model_sessions(run->client, &(struct selection){}, &sessions, &error) < 0)
+		return hawser_report(run, NULL, &error);
+	holders = value_text(value_at(call.reply, 0));
+	r = run->style.json ? print_map_json(run, map, holders)
+			    : print_map(run, map, holders, maps, &sessions);
+	return r < 0 ? hawser_fail(run, ERROR_FAILED, "cannot print: %s", strerror(-r)) : 0;
 }
 
 int hawser_show(struct hawser *run)

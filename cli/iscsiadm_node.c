@@ -129,7 +129,7 @@ static bool wants_logout_all(const struct options *options)
 	return options->logout_all != NULL;
 }
 
-/* Marks the sessions of @nodes that may be logged out as a group: those of onboot nodes never. */
+/* Return: the record that @session was made of, NULL when it is not among @nodes */
 static const struct node_info *node_of(const struct node_list *nodes,
 				       const struct session_info *session)
 {
@@ -144,6 +144,7 @@ static int logout_all(struct iscsiadm *run)
 {
 	const char *word = run->options.logout_all;
 	const struct selection selection = {.startup = strcmp(word, "all") ? word : NULL};
+	owned_error struct error error = ERROR_INIT;
 	owned_sessions sessions = {};
 	owned_nodes nodes = {};
 	size_t kept = 0;
@@ -151,11 +152,11 @@ static int logout_all(struct iscsiadm *run)
 
 	if (!is_group(word, false))
 		return invalid_group(run, "logoutall", word);
-	status = find_nodes(run, &selection, &nodes);
-	if (status == 0)
-		status = find_sessions(run, &(struct selection){}, &sessions);
+	status = find_sessions(run, &(struct selection){}, &sessions);
 	if (status != 0)
 		return status;
+	if (model_nodes(run->client, &selection, &nodes, &error) < 0)
+		return iscsiadm_report(run, &error);
 	for (size_t i = 0; i < sessions.count; i++) {
 		const struct node_info *node = node_of(&nodes, &sessions.items[i]);
 

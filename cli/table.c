@@ -189,6 +189,19 @@ static void print_json(const char *document, const char *members, FILE *out)
 		fputc('\n', out);
 }
 
+/* Blanks at the ends of lines are of no use to anybody; raw ones stand for empty cells. */
+static void print_lines(const char *text, bool raw, FILE *out)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\n"), shown = length;
+
+		while (!raw && shown > 0 && text[shown - 1] == ' ')
+			shown--;
+		fprintf(out, "%.*s\n", (int)shown, text);
+		text += length + (text[length] == '\n');
+	}
+}
+
 int table_print(struct table *table, const char *members, FILE *out)
 {
 	char *text = NULL;
@@ -205,7 +218,7 @@ int table_print(struct table *table, const char *members, FILE *out)
 	if (table->style.json)
 		print_json(text, members, out);
 	else
-		fprintf(out, "%s%s", text, text_ends_with(text, "\n") ? "" : "\n");
+		print_lines(text, table->style.raw, out);
 	free(text);
 	return ferror(out) ? -EIO : 0;
 }
