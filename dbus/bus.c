@@ -202,7 +202,8 @@ void bus_connection_send(struct bus_connection *connection, DBusMessage *message
 {
 	long queued = dbus_connection_get_outgoing_size(connection->dbus);
 
-	if (connection->disconnected || !dbus_connection_get_is_authenticated(connection->dbus))
+	if (!dbus_connection_get_is_connected(connection->dbus) ||
+	    !dbus_connection_get_is_authenticated(connection->dbus))
 		return;
 	if (optional && queued > (long)BUS_QUEUE_OPTIONAL_MAX)
 		return;
