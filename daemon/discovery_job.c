@@ -108,6 +108,16 @@ static bool discovery_job_feed(struct discovery_job *job, const uint8_t *bytes, 
 	return true;
 }
 
+/* A target that hangs up instead of answering the logout has still told its portals. */
+static void discovery_job_closed(struct discovery_job *job, int error, const char *text)
+{
+	discovery_closed(job->discovery);
+	if (discovery_get_state(job->discovery) == DISCOVERY_DONE)
+		discovery_job_succeed(job);
+	else
+		discovery_job_fail(job, error, text);
+}
+
 static void discovery_job_read(struct discovery_job *job)
 {
 	uint8_t input[8192];
@@ -116,8 +126,8 @@ static void discovery_job_read(struct discovery_job *job)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0)
-		discovery_job_fail(job, n < 0 ? -errno : -ECONNRESET,
-				   n < 0 ? strerror(errno) : "the connection was closed");
+		discovery_job_closed(job, n < 0 ? -errno : -ECONNRESET,
+				     n < 0 ? strerror(errno) : "the connection was closed");
 	else if (discovery_job_feed(job, input, (size_t)n))
 		discovery_job_write(job);
 }
@@ -135,7 +145,7 @@ static int discovery_job_io(sd_event_source *source, int fd, uint32_t events, vo
 
 static int discovery_job_timeout(sd_event_source *source, uint64_t now_us, void *userdata)
 {
-	discovery_job_fail(userdata, -ETIMEDOUT, "the target does not answer SendTargets");
+	discovery_job_closed(userdata, -ETIMEDOUT, "the target does not answer SendTargets");
 	return 0;
 }
 

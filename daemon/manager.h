@@ -160,7 +160,7 @@ struct manager_settings {
 	const char *conf_dir;	 /* "/etc/iscsi" */
 	const char *hawser_conf; /* "/etc/hawser/hawser.conf" */
 	const char *run_dir;	 /* "/run/hawser" */
-	const char *dev_dir;	 /* "/dev" */
+	const char *dev_dir;	 /* "/dev": where device links are made */
 	unsigned workers;	 /* 0: as hawser.conf says */
 };
 
@@ -230,6 +230,14 @@ void manager_login(struct manager *manager, struct node *node, bool wait, manage
  */
 void manager_logout(struct manager *manager, struct session_view *session, bool force,
 		    manager_done *done, void *userdata);
+
+/**
+ * manager_plan_logout() - several sessions are about to be logged out together
+ * @planned: true for each of them before the first manager_logout(), false for each afterwards
+ *
+ * So that a device in use which would lose its paths to all of them keeps them all.
+ */
+void manager_plan_logout(struct session_view *session, bool planned);
 
 /** manager_rescan() - look for new, gone and resized logical units */
 void manager_rescan(struct manager *manager, struct session_view *session, manager_done *done,

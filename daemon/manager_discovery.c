@@ -187,9 +187,7 @@ static void add_portal(struct discovery_work *work, const struct discovered_port
 	text_copy(key->address, sizeof(key->address),
 		  portal->address[0] ? portal->address : work->request.address);
 	text_copy(key->iface, sizeof(key->iface), iface);
-	key->port = portal->address[0] ? portal->port : work->request.port;
-	if (key->port == 0)
-		key->port = PORTAL_PORT_DEFAULT;
+	key->port = portal->port ? portal->port : work->request.port;
 	for (size_t i = 0; i < work->count; i++)
 		if (same_key(&work->results[i].key, key))
 			return;

@@ -68,6 +68,11 @@ static void device_links(struct map_device *device, bool set)
 
 /* What maps report. */
 
+static void on_device_withdrawn(struct map_device *device, void *userdata)
+{
+	device_links(device, false);
+}
+
 static void on_device_changed(struct map_device *device, void *userdata)
 {
 	struct manager *manager = userdata;
@@ -174,6 +179,7 @@ static void on_event(struct map_device *device, int severity, const char *id, co
 }
 
 static const struct map_device_ops map_device_ops = {
+	.withdrawn = on_device_withdrawn,
 	.changed = on_device_changed,
 	.path_changed = on_path_changed,
 	.path_removed = on_path_removed,
@@ -218,7 +224,8 @@ static struct map_device *make_device(struct managed_session *managed, const str
 	node_map_settings(session->node ? session->node->record : manager->config.node_defaults,
 			  &manager->config, &settings);
 	text_copy(disk.exporter, sizeof(disk.exporter), manager->config.exporter);
-	text_copy(disk.dev_dir, sizeof(disk.dev_dir), manager->dev_dir);
+	/* The kernel's own nodes are where the kernel makes them; --dev-dir is for our links. */
+	text_copy(disk.dev_dir, sizeof(disk.dev_dir), "/dev");
 	name_of(unit->identity.wwid, disk.name);
 	r = map_device_new(manager_worker(manager, session->lane), manager->home, disk.name, unit,
 			   &settings, &disk, &map_device_ops, manager, &device);

@@ -50,6 +50,7 @@ struct managed_session {
 	struct sd_event_source *rescan_timer;
 	struct list waiters; /* struct rescan_request */
 
+	bool planned;	      /* to be logged out together with others */
 	bool leaving;	      /* stopped, waits for its paths to be gone */
 	unsigned withdrawing; /* devices that are being taken away before the logout */
 	bool force;

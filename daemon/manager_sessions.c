@@ -472,22 +472,37 @@ static void on_withdrawn(struct map_device *device, int error, void *userdata)
 		logout_goes_on(managed);
 }
 
+void manager_plan_logout(struct session_view *session, bool planned)
+{
+	managed_of(session)->planned = planned;
+}
+
+/* Does the path stay when @path goes? Those of sessions that are logged out as well do not. */
+static bool path_stays(const struct path_view *other, const struct path_view *path)
+{
+	const struct managed_session *managed = managed_of(other->session);
+
+	return other != path && !managed->planned && !managed->logout_done && !managed->leaving;
+}
+
+/* No path that stays can carry I/O now. */
 static bool is_last_path(const struct map_view *map, const struct path_view *path)
 {
 	const struct path_view *other;
 
 	list_for_each (other, &map->paths, link)
-		if (other != path && other->state == PATH_ACTIVE)
+		if (path_stays(other, path) && other->state == PATH_ACTIVE)
 			return false;
 	return true;
 }
 
+/* No path stays at all. */
 static bool is_only_path(const struct map_view *map, const struct path_view *path)
 {
 	const struct path_view *other;
 
 	list_for_each (other, &map->paths, link)
-		if (other != path)
+		if (path_stays(other, path))
 			return false;
 	return true;
 }

@@ -421,6 +421,12 @@ struct disk_work {
 	int error;
 	char step[64];
 	bool force;
+	struct list waiters; /* struct withdraw_waiter */
+};
+
+/* Several sessions that end together wait for one device. */
+struct withdraw_waiter {
+	struct list link;
 	void (*done)(struct map_device *device, int error, void *userdata);
 	void *userdata;
 };
@@ -577,16 +583,22 @@ void map_device_expose(struct map_device *device)
 static void withdraw_end(struct disk_work *work)
 {
 	struct map_device *device = work->device;
+	struct withdraw_waiter *waiter;
 
 	device->disk_work = NULL;
 	if (work->error < 0) {
 		device->stage = DISK_LIVE;
 	} else {
 		device->stage = DISK_NONE;
+		device->ops->withdrawn(device, device->userdata);
 		device->view.device[0] = '\0';
 		device->view.major = device->view.minor = 0;
 	}
-	work->done(device, work->error, work->userdata);
+	/* The last of them may end the device. */
+	while ((waiter = list_pop(&work->waiters, struct withdraw_waiter, link))) {
+		waiter->done(device, work->error, waiter->userdata);
+		free(waiter);
+	}
 	free(work);
 }
 
@@ -635,25 +647,34 @@ void map_device_withdraw(struct map_device *device, bool force,
 			 void (*done)(struct map_device *device, int error, void *userdata),
 			 void *userdata)
 {
+	struct withdraw_waiter *waiter;
 	struct disk_work *work;
 
 	if (device->stage == DISK_NONE || device->stage == DISK_FAILED) {
 		done(device, 0, userdata);
 		return;
 	}
-	if (device->disk_work) {
+	if (device->stage == DISK_CREATING) {
 		done(device, -EBUSY, userdata);
 		return;
 	}
-	work = calloc(1, sizeof(*work));
-	if (!work) {
+	waiter = calloc(1, sizeof(*waiter));
+	work = device->disk_work ? device->disk_work : calloc(1, sizeof(*work));
+	if (!waiter || !work) {
+		free(waiter);
 		done(device, -ENOMEM, userdata);
+		return;
+	}
+	waiter->done = done;
+	waiter->userdata = userdata;
+	if (device->disk_work) {
+		list_append(&work->waiters, &waiter->link);
 		return;
 	}
 	work->device = device;
 	work->force = force;
-	work->done = done;
-	work->userdata = userdata;
+	list_init(&work->waiters);
+	list_append(&work->waiters, &waiter->link);
 	device->disk_work = work;
 	device->stage = DISK_REMOVING;
 	if (force)

@@ -35,6 +35,8 @@ struct map_path {
 };
 
 struct map_device_ops {
+	/** the block device is gone; the view still has its name */
+	void (*withdrawn)(struct map_device *device, void *userdata);
 	/** the view, the device or its stage changed */
 	void (*changed)(struct map_device *device, void *userdata);
 	void (*path_changed)(struct map_path *path, enum path_state from, void *userdata);

@@ -361,6 +361,17 @@ static void login_many(struct bus_call *call, void *object, void *manager)
 	batch_started(batch);
 }
 
+static void plan_logout(struct manager *manager, const struct picked *picked, bool planned)
+{
+	for (size_t i = 0; i < picked->count; i++) {
+		struct session_view *session =
+			manager_find_session(manager, (uint32_t)picked->ids[i]);
+
+		if (session)
+			manager_plan_logout(session, planned);
+	}
+}
+
 static void logout_many(struct bus_call *call, void *object, void *manager)
 {
 	struct logout_options options = {};
@@ -375,6 +386,7 @@ static void logout_many(struct bus_call *call, void *object, void *manager)
 	batch = start_batch(call, picked);
 	if (!batch)
 		return;
+	plan_logout(manager, picked, true);
 	for (size_t i = 0; i < picked->count; i++) {
 		struct session_view *session =
 			manager_find_session(manager, (uint32_t)picked->ids[i]);
@@ -383,6 +395,7 @@ static void logout_many(struct bus_call *call, void *object, void *manager)
 			manager_logout(manager, session, options.force, batch_done,
 				       batch_add(batch, session_path(session, buffer)));
 	}
+	plan_logout(manager, picked, false);
 	batch_started(batch);
 }
 

@@ -51,6 +51,16 @@ static const struct bus_option logout_options[] = {
 };
 
 /* Logging out one session may take it away within the call: only sids are kept over it. */
+static void plan_logout(struct manager *manager, const uint32_t *sids, size_t count, bool planned)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct session_view *session = manager_find_session(manager, sids[i]);
+
+		if (session)
+			manager_plan_logout(session, planned);
+	}
+}
+
 static void logout_all(struct bus_call *call, struct manager *manager, const uint32_t *sids,
 		       size_t count, bool force)
 {
@@ -59,6 +69,7 @@ static void logout_all(struct bus_call *call, struct manager *manager, const uin
 
 	if (!batch)
 		return;
+	plan_logout(manager, sids, count, true);
 	for (size_t i = 0; i < count; i++) {
 		struct session_view *session = manager_find_session(manager, sids[i]);
 
@@ -66,6 +77,7 @@ static void logout_all(struct bus_call *call, struct manager *manager, const uin
 			manager_logout(manager, session, force, batch_done,
 				       batch_add(batch, session_path(session, buffer)));
 	}
+	plan_logout(manager, sids, count, false);
 	batch_started(batch);
 }
 

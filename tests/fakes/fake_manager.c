@@ -631,6 +631,11 @@ void manager_login(struct manager *manager, struct node *node, bool wait, manage
 					 .userdata = userdata});
 }
 
+void manager_plan_logout(struct session_view *session, bool planned)
+{
+	/* nothing here is ever in use */
+}
+
 void manager_logout(struct manager *manager, struct session_view *session, bool force,
 		    manager_done *done, void *userdata)
 {
