@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/node_store.h"
+#include "daemon/node_key.h"
 #include "daemon/record.h"
 #include "util/cleanup.h"
 

@@ -24,20 +24,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/node_key.h"
 #include "daemon/record.h"
-#include "iscsi/settings.h"
 
 struct error;
 struct node_store;
-
-/* What names a node record. */
-struct node_key {
-	char target[ISCSI_NAME_MAX + 1];
-	char address[256]; /* as the user typed it, without brackets */
-	uint16_t port;
-	int32_t tpgt; /* -1 = unknown; never used for matching */
-	char iface[65];
-};
 
 /**
  * node_store_open() - also takes away temporary files that a crash has left

@@ -42,9 +42,21 @@ static void secret_free(char *value)
 	free(value);
 }
 
+static const struct record_table *table_of(enum record_kind kind)
+{
+	static const struct record_table *const tables[RECORD_KIND_COUNT] = {
+		[RECORD_NODE] = &record_table_node,
+		[RECORD_SENDTARGETS] = &record_table_sendtargets,
+		[RECORD_IFACE] = &record_table_iface,
+	};
+
+	assert((unsigned)kind < RECORD_KIND_COUNT);
+	return tables[kind];
+}
+
 int record_new(enum record_kind kind, struct record **ret)
 {
-	const struct record_table *table = record_table_of(kind);
+	const struct record_table *table = table_of(kind);
 	struct record *record;
 
 	record = calloc(1, sizeof(*record) + table->count * sizeof(record->values[0]));

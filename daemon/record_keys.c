@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: Hawser developers */
 #include "daemon/record_keys.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "util/cleanup.h"
@@ -219,17 +218,10 @@ static const struct {
 };
 /* clang-format on */
 
-const struct record_table *record_table_of(enum record_kind kind)
-{
-	static const struct record_table tables[RECORD_KIND_COUNT] = {
-		[RECORD_NODE] = {node_keys, ARRAY_SIZE(node_keys), node_file_head},
-		[RECORD_SENDTARGETS] = {sendtargets_keys, ARRAY_SIZE(sendtargets_keys)},
-		[RECORD_IFACE] = {iface_keys, ARRAY_SIZE(iface_keys)},
-	};
-
-	assert((unsigned)kind < RECORD_KIND_COUNT);
-	return &tables[kind];
-}
+const struct record_table record_table_node = {node_keys, ARRAY_SIZE(node_keys), node_file_head};
+const struct record_table record_table_sendtargets = {sendtargets_keys,
+						      ARRAY_SIZE(sendtargets_keys)};
+const struct record_table record_table_iface = {iface_keys, ARRAY_SIZE(iface_keys)};
 
 const char *record_key_alias(const char *name)
 {

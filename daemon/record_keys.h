@@ -4,13 +4,11 @@
 
 /*
  * Which keys a record has: one table per kind of record, in the order in which iscsiadm shows them.
- * For daemon/record.c and its tests.
+ * For daemon/record.c.
  */
 
 #include <stddef.h>
 #include <stdint.h>
-
-#include "daemon/record.h"
 
 enum record_key_type {
 	KEY_TEXT,
@@ -47,8 +45,8 @@ struct record_table {
 		*file_head; /* names of the KEY_FILE_HEAD keys in the file's order; NULL ends */
 };
 
-/** record_table_of() - the keys of one kind */
-const struct record_table *record_table_of(enum record_kind kind);
+/* The keys of each kind of record. */
+extern const struct record_table record_table_node, record_table_sendtargets, record_table_iface;
 
 /** record_key_alias() - today's name of a key that older releases wrote under another; or @name */
 const char *record_key_alias(const char *name);
