@@ -303,10 +303,10 @@ static int update(struct hawser *run, const char *object, const char *key, const
 	const struct argument change[] = {{.type = 's', .key = key, .text = value}, {}};
 	const struct argument update_arguments[] = {
 		{.type = 'S', .entries = change}, {.type = 'V'}, {}};
-	owned_fd int fd = secret_is_key(key) ? secret_fd(value) : -1;
+	bool secret = secret_is_key(key) && *value; /* to clear one tells none */
+	owned_fd int fd = secret ? secret_fd(value) : -1;
 	const struct argument secret_arguments[] = {
 		{.type = 's', .text = key}, {.type = 'h', .number = fd}, {.type = 'V'}, {}};
-	bool secret = secret_is_key(key);
 	owned_call call = {
 		.object = object,
 		.interface = "Node",

@@ -80,6 +80,12 @@ static int put_secret(struct iscsiadm *run, const char *object, const struct set
 	return error_set(error, call.error.code, "%s", call.error.text);
 }
 
+/* To clear a secret tells none: that goes with the plain settings. */
+static bool is_secret(const struct setting *setting)
+{
+	return secret_is_key(setting->name) && *setting->value;
+}
+
 /* The last one of several settings of one key counts. */
 static bool is_overridden(const struct options *options, unsigned index)
 {
@@ -104,7 +110,7 @@ static int update_record(struct iscsiadm *run, const char *object, struct error 
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < options->setting_count; i++)
-		if (!secret_is_key(options->settings[i].name) && !is_overridden(options, i))
+		if (!is_secret(&options->settings[i]) && !is_overridden(options, i))
 			changes[count++] = (struct argument){
 				.type = 's',
 				.key = options->settings[i].name,
@@ -113,7 +119,7 @@ static int update_record(struct iscsiadm *run, const char *object, struct error 
 	if (count > 0 && client_call(run->client, &call) < 0)
 		return error_set(error, call.error.code, "%s", call.error.text);
 	for (unsigned i = 0; i < options->setting_count; i++)
-		if (secret_is_key(options->settings[i].name) && !is_overridden(options, i) &&
+		if (is_secret(&options->settings[i]) && !is_overridden(options, i) &&
 		    put_secret(run, object, &options->settings[i], error) < 0)
 			return -1;
 	return 0;
