@@ -52,6 +52,8 @@ static void give_up(struct bus_connection *connection, const char *what, const c
 
 static void named(struct bus_connection *connection)
 {
+	if (connection->has_name)
+		return; /* the signal and the answer both say so */
 	connection->has_name = true;
 	connection->bus->complained = false;
 	backoff_reset(&connection->bus->backoff);
@@ -205,8 +207,7 @@ void bus_system_signal(struct bus_connection *connection, DBusMessage *message)
 	    strcmp(name, BUS_NAME) != 0)
 		return;
 	if (dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameAcquired")) {
-		if (!connection->has_name)
-			named(connection);
+		named(connection);
 	} else if (dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameLost")) {
 		connection->has_name = false;
 		log_warning("lost the name " BUS_NAME " on the system bus");
