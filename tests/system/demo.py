@@ -172,6 +172,7 @@ def tell_result(pauses, totals):
         "read back and verified byte by byte.")  # fmt: skip
     for what, longest_ms in pauses:
         say(f"Longest I/O pause when {what}: {longest_ms:.0f} ms.")
+    say(f"Longest time that any of fio's requests took: {totals['longest_ms']:.0f} ms.")
     say(f"I/O errors: {totals['errors']}. Mismatches: 0.")
 
 

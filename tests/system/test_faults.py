@@ -136,10 +136,9 @@ def with_no_path_for_too_long_requests_fail_and_nothing_hangs(lab):
     target = lab.target(net)
     iqn = target.add()
     target.add_unit(iqn)
-    daemon = lab.hawserd(net, conf={"node.session.timeo.replacement_timeout": "2"})
+    daemon = lab.hawserd(net, settings={"multipath.no_path_retry": "3"})
     device = daemon.connect(iqn, net.portals)
     lab.note_device(device)
-    daemon.iscsiadm("-m session")
     for portal in net.portals:
         portal.lose("killed")
     failed = run(

@@ -52,7 +52,11 @@ class Build:
 
 
 class Hawserd:
-    def __init__(self, build, folder, namespace=None, conf=None, initiator=INITIATOR, conf_dir=None):
+    def __init__(
+        self, build, folder, namespace=None, *,
+        conf=None, settings=None, initiator=INITIATOR, conf_dir=None,
+    ):  # fmt: skip
+        """conf: more lines for iscsid.conf; settings: "section.key": value of hawser.conf"""
         self.build = build
         self.namespace = namespace
         self.folder = folder
@@ -63,8 +67,9 @@ class Hawserd:
             os.makedirs(path, exist_ok=True)
         self._borrow_devices()
         self._write("initiatorname.iscsi", f"InitiatorName={initiator}\n")
-        settings = {**ISCSID_CONF, **(conf or {})}
-        self._write("iscsid.conf", "".join(f"{key} = {value}\n" for key, value in settings.items()))
+        defaults = {**ISCSID_CONF, **(conf or {})}
+        self._write("iscsid.conf", "".join(f"{key} = {value}\n" for key, value in defaults.items()))
+        self._write_settings(settings or {})
         self.environment = {"HAWSER_RUN_DIR": self.run_dir}
         if build.sanitizer:
             report = os.path.join(folder, "sanitizer")
@@ -87,6 +92,13 @@ class Hawserd:
             file.write(text)
         os.chmod(path, 0o600)
 
+    def _write_settings(self, settings):
+        self.settings_path = os.path.join(self.folder, "hawser.conf")
+        with open(self.settings_path, "w", encoding="utf-8") as file:
+            for name, value in settings.items():
+                section, key = name.split(".")
+                file.write(f"[{section}]\n{key} = {value}\n")
+
     # ---- life
 
     def start(self):
@@ -97,8 +109,8 @@ class Hawserd:
                 os.unlink(ready)
             notify.bind(ready)
             command = [
-                self.build.hawserd, "--foreground", "--conf-dir", self.conf_dir,
-                "--run-dir", self.run_dir, "--dev-dir", self.dev_dir,
+                self.build.hawserd, "--foreground", "--config", self.settings_path,
+                "--conf-dir", self.conf_dir, "--run-dir", self.run_dir, "--dev-dir", self.dev_dir,
             ]  # fmt: skip
             if self.namespace:
                 command = self.namespace.inside(command)

@@ -83,7 +83,6 @@ class Fio:
             "verified_bytes": max(0, read - written) if self.mixed else read,
             "longest_ms": max(job[way]["clat_ns"]["max"] for way in ("read", "write")) / 1e6,
             "errors": job["error"],
-            "iops": job["read"]["iops"] + job["write"]["iops"],
         }
 
 
