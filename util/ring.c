@@ -18,7 +18,10 @@ struct ring {
 	struct io_uring uring;
 	struct mailbox *mailbox;
 	struct op mailbox_op;
-	struct ring_timer *timers; /* root of a pairing heap, the earliest */
+	struct op timeout_op;
+	struct __kernel_timespec timeout; /* of the timeout in flight */
+	uint64_t timeout_ns;		  /* when it ends; 0 = none in flight */
+	struct ring_timer *timers;	  /* root of a pairing heap, the earliest */
 	struct list deferred;
 	uint64_t now_ns;
 	bool enabled, stopping, mailbox_waiting;
@@ -179,6 +182,12 @@ static void ring_mail_came(struct op *op, int res, unsigned flags)
 
 /* The loop. */
 
+static void ring_timed_out(struct op *op, int res, unsigned flags)
+{
+	/* The turn runs the timers anyway. */
+	container_of(op, struct ring, timeout_op)->timeout_ns = 0;
+}
+
 static int uring_start(struct io_uring *uring, unsigned entries)
 {
 	/* In this order: task work only when we ask for it (6.1), less of it (5.19), plain. The
@@ -210,6 +219,7 @@ int ring_new(unsigned entries, struct ring **ret)
 		return -ENOMEM;
 	list_init(&ring->deferred);
 	ring->mailbox_op.done = ring_mail_came;
+	ring->timeout_op.done = ring_timed_out;
 	ring->now_ns = clock_ns();
 	r = mailbox_new(&ring->mailbox);
 	if (r < 0)
@@ -250,28 +260,56 @@ void ring_stop(struct ring *ring)
 	ring->stopping = true;
 }
 
-/* Submit what the last turn left, and wait for a completion or the next timer. */
+static struct io_uring_sqe *ring_sqe(struct ring *ring, struct op *op)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+	while (!sqe) {
+		io_uring_submit(&ring->uring);
+		sqe = io_uring_get_sqe(&ring->uring);
+	}
+	io_uring_sqe_set_data(sqe, op);
+	return sqe;
+}
+
+/*
+ * Have the kernel wake us for the earliest timer. One timeout stays in flight for many turns:
+ * arming one per wait would cost more than the wait. It is only touched when an earlier timer
+ * appears.
+ */
+static void ring_arm_timeout(struct ring *ring)
+{
+	struct io_uring_sqe *sqe;
+	bool in_flight = ring->timeout_ns != 0;
+
+	if (!ring->timers || (in_flight && ring->timeout_ns <= ring->timers->at_ns))
+		return;
+	ring->timeout_ns = ring->timers->at_ns;
+	ring->timeout.tv_sec = (int64_t)(ring->timeout_ns / 1000000000u);
+	ring->timeout.tv_nsec = (long long)(ring->timeout_ns % 1000000000u);
+	sqe = ring_sqe(ring, in_flight ? NULL : &ring->timeout_op);
+	if (in_flight)
+		io_uring_prep_timeout_update(sqe, &ring->timeout,
+					     (uint64_t)(uintptr_t)&ring->timeout_op,
+					     IORING_TIMEOUT_ABS);
+	else
+		io_uring_prep_timeout(sqe, &ring->timeout, 0, IORING_TIMEOUT_ABS);
+	io_uring_sqe_set_data(sqe, in_flight ? NULL : &ring->timeout_op);
+}
+
+/* Submit what the last turn left, and wait for a completion. */
 static int ring_wait(struct ring *ring)
 {
-	struct __kernel_timespec timeout = {}, *wait = NULL;
-	struct io_uring_cqe *cqe;
 	int r;
 
-	if (!list_empty(&ring->deferred)) {
-		wait = &timeout;
-	} else if (ring->timers) {
-		uint64_t now_ns = clock_ns(), at_ns = ring->timers->at_ns;
-
-		if (at_ns > now_ns) {
-			timeout.tv_sec = (int64_t)((at_ns - now_ns) / 1000000000u);
-			timeout.tv_nsec = (long long)((at_ns - now_ns) % 1000000000u);
-		}
-		wait = &timeout;
-	}
-	r = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, wait, NULL);
+	ring_arm_timeout(ring);
+	if (list_empty(&ring->deferred))
+		r = io_uring_submit_and_wait(&ring->uring, 1);
+	else
+		r = io_uring_submit_and_get_events(&ring->uring);
 	ring->now_ns = clock_ns();
 	/* EBUSY, EAGAIN: the kernel cannot take more before we reap; the rest goes next turn. */
-	return r == -ETIME || r == -EINTR || r == -EBUSY || r == -EAGAIN ? 0 : r;
+	return r == -EINTR || r == -EBUSY || r == -EAGAIN ? 0 : r;
 }
 
 static void ring_run_completions(struct ring *ring)
@@ -321,6 +359,8 @@ int ring_run(struct ring *ring)
 		if (syscall(SYS_io_uring_register, ring->uring.ring_fd,
 			    IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
 			return -errno;
+		/* Saves looking the ring's descriptor up in every turn; as well where it fails. */
+		io_uring_register_ring_fd(&ring->uring);
 		ring->enabled = true;
 	}
 	if (!ring->mailbox_waiting)
@@ -332,18 +372,6 @@ int ring_run(struct ring *ring)
 
 /* Operations. */
 
-static struct io_uring_sqe *ring_sqe(struct ring *ring, struct op *op)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-
-	while (!sqe) {
-		io_uring_submit(&ring->uring);
-		sqe = io_uring_get_sqe(&ring->uring);
-	}
-	io_uring_sqe_set_data(sqe, op);
-	return sqe;
-}
-
 /* liburing's prep functions clear user_data in some versions; set it after them. */
 #define RING_SUBMIT(ring, op, prepare, ...) \
 	do { \
@@ -354,17 +382,31 @@ static struct io_uring_sqe *ring_sqe(struct ring *ring, struct op *op)
 
 void ring_recvmsg(struct ring *ring, struct op *op, int fd, struct msghdr *message, int flags)
 {
-	RING_SUBMIT(ring, op, io_uring_prep_recvmsg, fd, message, (unsigned)flags);
+	if (message->msg_iovlen == 1)
+		RING_SUBMIT(ring, op, io_uring_prep_recv, fd, message->msg_iov->iov_base,
+			    message->msg_iov->iov_len, flags);
+	else
+		RING_SUBMIT(ring, op, io_uring_prep_recvmsg, fd, message, (unsigned)flags);
 }
 
 void ring_sendmsg(struct ring *ring, struct op *op, int fd, const struct msghdr *message, int flags)
 {
-	RING_SUBMIT(ring, op, io_uring_prep_sendmsg, fd, message, (unsigned)flags);
+	if (message->msg_iovlen == 1)
+		RING_SUBMIT(ring, op, io_uring_prep_send, fd, message->msg_iov->iov_base,
+			    message->msg_iov->iov_len, flags);
+	else
+		RING_SUBMIT(ring, op, io_uring_prep_sendmsg, fd, message, (unsigned)flags);
 }
 
 void ring_read(struct ring *ring, struct op *op, int fd, void *buffer, size_t length_bytes)
 {
 	RING_SUBMIT(ring, op, io_uring_prep_read, fd, buffer, (unsigned)length_bytes, (uint64_t)-1);
+}
+
+void ring_writev(struct ring *ring, struct op *op, int fd, const struct iovec *parts,
+		 unsigned count)
+{
+	RING_SUBMIT(ring, op, io_uring_prep_writev, fd, parts, count, (uint64_t)-1);
 }
 
 void ring_poll(struct ring *ring, struct op *op, int fd, unsigned events)

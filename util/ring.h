@@ -71,6 +71,13 @@ void ring_sendmsg(struct ring *ring, struct op *op, int fd, const struct msghdr 
 		  int flags);
 /** ring_read() - read at the current position (pipes, eventfds); @buffer alive until done() */
 void ring_read(struct ring *ring, struct op *op, int fd, void *buffer, size_t length_bytes);
+/**
+ * ring_writev() - write at the current position; parts and what they point to alive until done()
+ *
+ * Writes that never block (to /dev/fuse) run inside the turn's one io_uring_enter().
+ */
+void ring_writev(struct ring *ring, struct op *op, int fd, const struct iovec *parts,
+		 unsigned count);
 /** ring_poll() - one-shot: done() with the ready events (POLLIN …) in @res */
 void ring_poll(struct ring *ring, struct op *op, int fd, unsigned events);
 /** ring_poll_multishot() - done() at each wake-up while IORING_CQE_F_MORE is set */
