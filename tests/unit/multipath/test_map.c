@@ -512,6 +512,25 @@ static void a_unit_that_is_busy_for_ever_ends_the_command(void **state)
 	}
 }
 
+static void a_busy_unit_is_waited_for_also_with_no_path_retry_zero(void **state)
+{
+	struct map_settings settings = fixture_settings;
+	struct fixture *f;
+	struct request *read;
+
+	settings.no_path_retry_ms = 0;
+	f = fixture_new(1, &settings);
+	fake_nexus_script(f->nexus[0], FAKE_ANY_OPCODE, 20, &FAKE_STATUS(SCSI_BUSY));
+	read = fixture_read(f, 0, 1);
+	for (int i = 0; i < 20; i++) {
+		fixture_run(f);
+		fake_ring_advance(f->ring, 1000);
+	}
+	fixture_run(f);
+	assert_int_equal(read->error, 0);
+	fixture_free(f);
+}
+
 static void delayed_commands_wake_each_at_its_time(void **state)
 {
 	struct fixture *f = fixture_new(1, NULL);
@@ -971,6 +990,7 @@ int main(void)
 		cmocka_unit_test(a_short_read_is_repeated_and_then_an_error),
 		cmocka_unit_test(a_busy_unit_is_asked_again_later_and_then_through_another_path),
 		cmocka_unit_test(a_unit_that_is_busy_for_ever_ends_the_command),
+		cmocka_unit_test(a_busy_unit_is_waited_for_also_with_no_path_retry_zero),
 		cmocka_unit_test(delayed_commands_wake_each_at_its_time),
 		cmocka_unit_test(a_delayed_command_survives_the_removal_of_its_path),
 		cmocka_unit_test(a_unit_attention_is_reported_and_the_command_repeated_on_its_path),
