@@ -9,7 +9,7 @@
  */
 
 #include "block/disk.h"
-#include "daemon/manager.h"
+#include "daemon/views.h"
 #include "multipath/map.h"
 
 struct mailbox;

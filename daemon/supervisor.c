@@ -24,20 +24,6 @@
 #define FENCE_DELAY_MS	   100 /* the own portal gets this head start */
 #define FENCE_TIMEOUT_MS   5000
 
-static const char *const state_names[SESSION_STATE_COUNT] = {
-	[SESSION_STATE_IDLE] = "idle",
-	[SESSION_STATE_CONNECTING] = "connecting",
-	[SESSION_STATE_LOGIN] = "login",
-	[SESSION_STATE_LOGGED_IN] = "logged-in",
-	[SESSION_STATE_WAITING] = "reconnecting",
-	[SESSION_STATE_LOGOUT] = "logging-out",
-};
-
-const char *session_state_name(enum session_state state)
-{
-	return state < SESSION_STATE_COUNT ? state_names[state] : "unknown";
-}
-
 /* The table: what may follow, and what is done on the way. An empty cell is an illegal step. */
 
 struct step {

@@ -14,11 +14,12 @@
 #include <stdint.h>
 
 #include "daemon/login_job.h"
-#include "daemon/manager.h"
+#include "daemon/views.h"
 #include "util/backoff.h"
 
 struct mailbox;
 struct session_host;
+struct session_settings;
 struct supervisor;
 struct worker;
 

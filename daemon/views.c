@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include "daemon/views.h"
+
+static const char *const state_names[SESSION_STATE_COUNT] = {
+	[SESSION_STATE_IDLE] = "idle",
+	[SESSION_STATE_CONNECTING] = "connecting",
+	[SESSION_STATE_LOGIN] = "login",
+	[SESSION_STATE_LOGGED_IN] = "logged-in",
+	[SESSION_STATE_WAITING] = "reconnecting",
+	[SESSION_STATE_LOGOUT] = "logging-out",
+};
+
+const char *session_state_name(enum session_state state)
+{
+	return state < SESSION_STATE_COUNT ? state_names[state] : "unknown";
+}
