@@ -63,8 +63,11 @@ void dispatch_deinit(struct dispatch *dispatch);
 void dispatch_submit(struct dispatch *dispatch, struct map_command *command);
 /** dispatch_resume() - a path is usable (again): send what waited for one */
 void dispatch_resume(struct dispatch *dispatch);
-/** dispatch_give_up() - with no path for too long: what is not on a wire ends with @error, also
- * what comes until dispatch_resume() */
+/**
+ * dispatch_give_up() - with no path for too long
+ *
+ * What is not on a wire ends with @error, and so does what comes until dispatch_resume().
+ */
 void dispatch_give_up(struct dispatch *dispatch, int error);
 /** dispatch_shut() - the same, for ever: see map_fail_all() */
 void dispatch_shut(struct dispatch *dispatch, int error);

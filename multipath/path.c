@@ -88,6 +88,8 @@ static void path_step(struct path *path, enum path_event event, const char *reas
 		return;
 	path->state = to;
 	path->errors_in_a_row = 0;
+	/* Whoever looks after the path looked at the attention before this step, not at the next. */
+	path->attention_ns = 0;
 	if (to == PATH_FAILED)
 		path->statistics.failures++;
 	path->owner->changed(path, from, reason);

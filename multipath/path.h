@@ -150,5 +150,5 @@ void path_returned(struct path *path, struct map_command *command, bool good, ui
 void path_abort(struct path *path, struct map_command *command);
 /** path_abort_before() - ask for an early end of all that was sent before @command, on the wire */
 void path_abort_before(struct path *path, struct map_command *command);
-/** path_attention_is_new() - was not the same one as in the last half second */
+/** path_attention_is_new() - not the same one as in the last half second, in the same state */
 bool path_attention_is_new(struct path *path, uint8_t asc, uint8_t ascq, uint64_t now_ns);

@@ -635,6 +635,22 @@ static void an_identity_in_question_stops_io_on_the_path_until_verified(void **s
 	}
 }
 
+static void each_doubt_about_an_identity_is_reported_however_soon_after_another(void **state)
+{
+	struct fixture *f = fixture_new(1, NULL);
+
+	for (size_t i = 1; i <= 5; i++) {
+		fake_nexus_unit_attention(f->nexus[0], 0x29, 0x00);
+		fixture_read(f, 0, 1);
+		fixture_run(f);
+		assert_int_equal(path_get_state(f->path[0]), PATH_PENDING);
+		assert_int_equal(f->attention_count, i);
+		path_verified(f->path[0]);
+		fixture_run(f);
+	}
+	fixture_free(f);
+}
+
 static void other_paths_go_on_while_one_has_its_identity_checked(void **state)
 {
 	struct fixture *f = fixture_new(2, NULL);
@@ -996,6 +1012,8 @@ int main(void)
 		cmocka_unit_test(a_unit_attention_is_reported_and_the_command_repeated_on_its_path),
 		cmocka_unit_test(a_storm_of_unit_attentions_ends_and_is_few_events),
 		cmocka_unit_test(an_identity_in_question_stops_io_on_the_path_until_verified),
+		cmocka_unit_test(
+			each_doubt_about_an_identity_is_reported_however_soon_after_another),
 		cmocka_unit_test(other_paths_go_on_while_one_has_its_identity_checked),
 		cmocka_unit_test(commands_that_a_reset_swallowed_are_aborted_and_sent_again),
 		cmocka_unit_test(a_deferred_error_fails_the_next_flush_and_nothing_else),
