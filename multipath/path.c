@@ -88,7 +88,7 @@ static void path_step(struct path *path, enum path_event event, const char *reas
 		return;
 	path->state = to;
 	path->errors_in_a_row = 0;
-	/* Whoever looks after the path looked at the attention before this step, not at the next. */
+	/* Whoever looks after the path saw the attention before this step, not the next. */
 	path->attention_ns = 0;
 	if (to == PATH_FAILED)
 		path->statistics.failures++;
