@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "daemon/link_monitor.h"
 #include "daemon/manager_private.h"
 #include "daemon/record.h"
 #include "daemon/worker.h"
@@ -320,6 +321,7 @@ int manager_new(sd_event *event, const struct manager_settings *settings, struct
 	list_init(&manager->discoveries);
 	if (manager_open(manager, settings, error) < 0)
 		return -1;
+	manager_watch_links(manager);
 	manager->ready = true;
 	*ret = take(manager);
 	return 0;
@@ -336,6 +338,7 @@ void manager_free(struct manager *manager)
 	if (manager->home)
 		while (mailbox_deliver(manager->home))
 			;
+	link_monitor_free(manager->links);
 	sd_event_source_disable_unref(manager->mail);
 	sd_event_source_disable_unref(manager->stop_timer);
 	mailbox_free(manager->home);

@@ -4,8 +4,9 @@
 
 /*
  * What the files of the manager share: manager.c (life, observers, look-ups), manager_nodes.c
- * (records), manager_sessions.c (login, logout), manager_maps.c (units into maps), and
- * manager_discovery.c. Nobody else includes this.
+ * (records), manager_sessions.c (login, logout), manager_maps.c (units into maps),
+ * manager_links.c (network interfaces), manager_statistics.c and manager_discovery.c. Nobody else
+ * includes this.
  */
 
 #include "daemon/config.h"
@@ -15,6 +16,7 @@
 #include "daemon/supervisor.h"
 
 struct inventory;
+struct link_monitor;
 
 struct manager {
 	sd_event *event;
@@ -32,6 +34,7 @@ struct manager {
 	struct list observers;
 	struct list logins;	 /* struct login_request */
 	struct list discoveries; /* struct discovery_work */
+	struct link_monitor *links;
 	uint32_t next_sid;
 	bool ready, stopping;
 	struct sd_event_source *stop_timer;
@@ -50,9 +53,10 @@ struct managed_session {
 	struct sd_event_source *rescan_timer;
 	struct list waiters; /* struct rescan_request */
 
-	bool planned;	      /* to be logged out together with others */
-	bool leaving;	      /* stopped, waits for its paths to be gone */
-	unsigned withdrawing; /* devices that are being taken away before the logout */
+	unsigned interface_index; /* that its connection goes over; 0 = not known */
+	bool planned;		  /* to be logged out together with others */
+	bool leaving;		  /* stopped, waits for its paths to be gone */
+	unsigned withdrawing;	  /* devices that are being taken away before the logout */
 	bool force;
 	struct error logout_error;
 	manager_done *logout_done;
@@ -116,6 +120,11 @@ bool manager_drop_units(struct managed_session *managed);
 bool manager_units_settled(struct managed_session *managed, struct error *error);
 /** manager_session_left() - the last path of a leaving session is gone */
 void manager_session_left(struct managed_session *managed);
+
+/* manager_links.c */
+void manager_watch_links(struct manager *manager);
+/** manager_find_link() - it has just logged in: over which interface? */
+void manager_find_link(struct managed_session *managed);
 
 /* manager_discovery.c */
 void manager_cancel_discoveries(struct manager *manager);

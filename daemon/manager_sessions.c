@@ -99,6 +99,7 @@ static void on_logged_in(struct supervisor *supervisor)
 	struct session_view *view = &supervisor->view;
 	const char *scan = view->node ? record_get(view->node->record, "node.session.scan") : NULL;
 
+	manager_find_link(managed);
 	if (view->node)
 		error_clear(&view->node->last_error);
 	manager_event(managed->manager, OBJECT_SESSION, view, LOG_NOTICE, "logged-in",
