@@ -66,6 +66,25 @@ static void device_links(struct map_device *device, bool set)
 		path_link(device, path, set);
 }
 
+/* Looking again. */
+
+static int rescan_now(struct sd_event_source *source, uint64_t now_us, void *userdata)
+{
+	struct managed_session *managed = userdata;
+
+	managed->rescan_timer = sd_event_source_disable_unref(managed->rescan_timer);
+	manager_scan(managed);
+	return 0;
+}
+
+static void rescan_later(struct managed_session *managed)
+{
+	if (!managed->rescan_timer)
+		sd_event_add_time_relative(managed->manager->event, &managed->rescan_timer,
+					   CLOCK_MONOTONIC, RESCAN_MS * UINT64_C(1000), 100000,
+					   rescan_now, managed);
+}
+
 /* What maps report. */
 
 static void on_device_withdrawn(struct map_device *device, void *userdata)
@@ -123,6 +142,9 @@ static void on_path_changed(struct map_path *path, enum path_state from, void *u
 		      path_state_name(view->state), path_state_name(from),
 		      view->state_reason[0] ? ": " : "", view->state_reason,
 		      active_paths(path->device), all_paths(path->device));
+	/* Its session is up: only a look at the unit can bring it back. */
+	if (view->state == PATH_FAILED && view->session->state == SESSION_STATE_LOGGED_IN)
+		rescan_later(managed_of(view->session));
 	manager_check_logins(manager);
 }
 
@@ -355,23 +377,6 @@ static void drop_missing(struct managed_session *managed, const struct inventory
 		list_remove(&unit->link);
 		free(unit);
 	}
-}
-
-static int rescan_now(struct sd_event_source *source, uint64_t now_us, void *userdata)
-{
-	struct managed_session *managed = userdata;
-
-	managed->rescan_timer = sd_event_source_disable_unref(managed->rescan_timer);
-	manager_scan(managed);
-	return 0;
-}
-
-static void rescan_later(struct managed_session *managed)
-{
-	if (!managed->rescan_timer)
-		sd_event_add_time_relative(managed->manager->event, &managed->rescan_timer,
-					   CLOCK_MONOTONIC, RESCAN_MS * UINT64_C(1000), 100000,
-					   rescan_now, managed);
 }
 
 /* Requests that wait for a scan. */
