@@ -62,7 +62,7 @@ struct connection {
 
 DEFINE_OWNED(connection);
 
-static void connection_receive(struct connection *connection);
+static void connection_take(struct connection *connection, size_t length_bytes);
 
 void *connection_owner(const struct connection *connection)
 {
@@ -181,22 +181,17 @@ static void connection_fill_batch(struct connection *connection)
 		connection_send(connection);
 }
 
-static int connection_process_early(struct connection *connection)
-{
-	size_t early = connection->early_bytes;
-
-	connection->early_bytes = 0;
-	return early ? receiver_commit(&connection->receiver, early) : 0;
-}
-
 static void connection_flush(struct deferred *deferred)
 {
 	struct connection *connection = container_of(deferred, struct connection, flush);
+	size_t early = connection->early_bytes;
 
 	if (!connection_running(connection))
 		return;
-	if (!connection->receiving && connection_process_early(connection) == 0)
-		connection_receive(connection);
+	if (!connection->receiving) {
+		connection->early_bytes = 0;
+		connection_take(connection, early);
+	}
 	if (connection_running(connection) && !connection->sending)
 		connection_fill_batch(connection);
 }
@@ -253,8 +248,11 @@ static int connection_header(struct receiver *receiver, const struct bhs *bhs, v
 {
 	struct connection *connection = container_of(receiver, struct connection, receiver);
 	const char *why = NULL;
-	int r = connection->ops->header(connection, bhs, data, &why);
+	int r;
 
+	if (connection->ending)
+		return -ECANCELED;
+	r = connection->ops->header(connection, bhs, data, &why);
 	if (r < 0)
 		connection_drop(connection, CONNECTION_PROTOCOL_ERROR, r, why);
 	return r;
@@ -320,10 +318,25 @@ static void connection_receive(struct connection *connection)
 		     &connection->receive_message, 0);
 }
 
+/* @length_bytes more bytes have come, perhaps none. */
+static void connection_take(struct connection *connection, size_t length_bytes)
+{
+	int r = receiver_commit(&connection->receiver, length_bytes);
+
+	if (r == -EBADMSG) {
+		connection->statistics->digest_err++;
+		connection_drop(connection, CONNECTION_DIGEST_ERROR, r, "wrong digest");
+	} else if (r < 0) {
+		/* The ops have mostly said why already; the first reason counts. */
+		connection_drop(connection, CONNECTION_PROTOCOL_ERROR, r, "malformed PDU header");
+	} else if (connection_running(connection)) {
+		connection_receive(connection);
+	}
+}
+
 static void connection_received(struct op *op, int res, unsigned flags)
 {
 	struct connection *connection = container_of(op, struct connection, receive_op);
-	int r;
 
 	connection->receiving = false;
 	if (connection->ending) {
@@ -337,16 +350,7 @@ static void connection_received(struct op *op, int res, unsigned flags)
 	}
 	connection->statistics->receives++;
 	keepalive_heard(&connection->keepalive, ring_now_ns(connection->ring));
-	r = receiver_commit(&connection->receiver, (size_t)res);
-	if (r == -EBADMSG) {
-		connection->statistics->digest_err++;
-		connection_drop(connection, CONNECTION_DIGEST_ERROR, r, "wrong digest");
-	} else if (r < 0) {
-		/* The ops have mostly said why already; the first reason counts. */
-		connection_drop(connection, CONNECTION_PROTOCOL_ERROR, r, "malformed PDU header");
-	} else if (!connection->ending) {
-		connection_receive(connection);
-	}
+	connection_take(connection, (size_t)res);
 }
 
 /* Life signs. */
@@ -390,7 +394,10 @@ void connection_set_busy(struct connection *connection, bool busy)
 		return;
 	}
 	keepalive_busy(&connection->keepalive, ring_now_ns(connection->ring));
-	connection_arm(connection, keepalive_first_check_ms(&connection->keepalive));
+	/* Commands are still taken while the connection ends: nobody would disarm the timer then.
+	 */
+	if (connection_running(connection))
+		connection_arm(connection, keepalive_first_check_ms(&connection->keepalive));
 }
 
 void connection_set_aggressive(struct connection *connection, bool aggressive)
