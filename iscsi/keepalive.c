@@ -65,8 +65,10 @@ enum keepalive_verdict keepalive_check(const struct keepalive *keepalive, uint64
 		*again_ms = limits.timeout_ms ? limits.timeout_ms : limits.interval_ms;
 		return KEEPALIVE_PING;
 	}
-	if (!limits.timeout_ms)
+	if (!limits.timeout_ms) {
+		*again_ms = limits.interval_ms; /* the answer may still come */
 		return KEEPALIVE_FINE;
+	}
 	/* Other bytes since the ping show life: the answer may be behind a long transfer. */
 	quiet_ns = MAX(keepalive->heard_ns, keepalive->pinged_ns);
 	if (elapsed(quiet_ns, limits.timeout_ms, now_ns))
