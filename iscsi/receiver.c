@@ -201,28 +201,3 @@ int receiver_commit(struct receiver *receiver, size_t length_bytes)
 	receiver->end += (uint32_t)length_bytes;
 	return receiver_parse(receiver);
 }
-
-int receiver_inject(struct receiver *receiver, const void *bytes, size_t length_bytes)
-{
-	const uint8_t *from = bytes;
-	struct iovec iov[2];
-
-	while (length_bytes) {
-		unsigned n = receiver_prepare(receiver, iov);
-		size_t taken = 0;
-		int r;
-
-		for (unsigned i = 0; i < n && length_bytes; i++) {
-			size_t part = MIN(iov[i].iov_len, length_bytes);
-
-			memcpy(iov[i].iov_base, from, part);
-			from += part;
-			length_bytes -= part;
-			taken += part;
-		}
-		r = receiver_commit(receiver, taken);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}

@@ -24,8 +24,8 @@ struct receiver_ops {
 	/**
 	 * a header is complete and its digest right
 	 * @data: set to where the data segment belongs (pdu_data_length() bytes), or left NULL:
-	 * then it is collected and handed to pdu() Return: 0; -errno ends the connection and is
-	 * what receiver_commit() returns.
+	 * then it is collected and handed to pdu()
+	 * Return: 0; -errno ends the connection and is what receiver_commit() returns.
 	 */
 	int (*header)(struct receiver *receiver, const struct bhs *bhs, void **data);
 	/**
@@ -72,6 +72,3 @@ unsigned receiver_prepare(struct receiver *receiver, struct iovec iov[2]);
  * -ENOMEM; or what the ops returned. After a failure the stream cannot be followed any further.
  */
 int receiver_commit(struct receiver *receiver, size_t length_bytes);
-
-/** receiver_inject() - bytes that were received by somebody else; as receiver_commit() */
-int receiver_inject(struct receiver *receiver, const void *bytes, size_t length_bytes);
