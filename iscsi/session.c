@@ -24,9 +24,9 @@
 #define TAG_PING	0xc1000000u
 #define TAG_LOGOUT	0xc2000000u
 
-#define NOP_REPLIES_MAX	  16  /* target's pings that wait for an answer; more is a flood */
-#define DEADLINE_TICK_MS  250 /* how exactly command deadlines are kept */
-#define DRAIN_MAX_SECONDS 2   /* a logout request's grace that we use for running commands */
+#define NOP_REPLIES_MAX	 16    /* target's pings that wait for an answer; more is a flood */
+#define DEADLINE_TICK_MS 250   /* how exactly command deadlines are kept */
+#define DRAIN_MAX_MS	 2000u /* how long running commands may hold up a logout */
 
 struct nop_reply {
 	be64 lun;
@@ -50,13 +50,15 @@ struct session {
 	struct list queued;   /* have a tag, command not sent yet */
 	struct list data;     /* have Data-Out PDUs due */
 	struct list waiting;  /* struct scsi_command, for which no tag is free */
-	uint32_t outstanding; /* commands in the session */
+	struct list given_up; /* struct scsi_command: over, done() comes at the end of the turn */
+	struct deferred give_up;
+	uint32_t outstanding; /* commands in the session, but for those given up */
 	bool data_turn;	      /* Data-Out and new commands take turns */
 
 	struct task_management management;
 	struct ring_timer management_timer;
 	struct ring_timer deadline_timer;
-	uint32_t deadlines; /* commands that have one */
+	uint32_t deadlines; /* outstanding commands that have one */
 
 	struct nop_reply nop_replies[NOP_REPLIES_MAX];
 	uint8_t nop_reply_count;
@@ -64,7 +66,10 @@ struct session {
 	uint32_t ping_tag; /* of the ping in flight; RESERVED_TAG: none */
 	uint16_t tag_counter;
 
-	bool logout_wanted, logout_sent, logout_complete;
+	bool logout_wanted; /* take no new commands */
+	bool logout_due;    /* nor send any: the request is next */
+	bool logout_sent, logout_complete, tasks_over;
+	uint32_t logout_tag;
 	struct ring_timer logout_timer;
 	bool target_asked;     /* the loss to come is the target's wish */
 	unsigned wait_seconds; /* it wants no login before */
@@ -79,10 +84,12 @@ DEFINE_OWNED(session);
 static struct task *session_find_task(struct session *session, be32 tag)
 {
 	uint32_t initiator_task_tag = be32_get(tag), index = initiator_task_tag & TAG_INDEX_MASK;
-	struct task *task = &session->tasks[index];
+	struct task *task;
 
-	if (index >= session->settings.commands_max || task->state != TASK_SENT ||
-	    task->initiator_task_tag != initiator_task_tag)
+	if (index >= session->settings.commands_max)
+		return NULL;
+	task = &session->tasks[index];
+	if (task->state != TASK_SENT || task->initiator_task_tag != initiator_task_tag)
 		return NULL;
 	return task;
 }
@@ -96,14 +103,16 @@ static void session_start_task(struct session *session, struct nexus *nexus,
 
 	task->initiator_task_tag = (generation % TAG_GENERATIONS) << TAG_INDEX_BITS | index;
 	task_start(task, nexus, command);
-	task->deadline_ns = 0;
-	if (command->timeout_ms) {
-		task->deadline_ns =
-			ring_now_ns(session->ring) + command->timeout_ms * UINT64_C(1000000);
-		if (session->deadlines++ == 0)
-			ring_timer_arm(session->ring, &session->deadline_timer, DEADLINE_TICK_MS);
-	}
 	list_append(&session->queued, &task->link);
+}
+
+static void session_release_task(struct session *session, struct task *task)
+{
+	list_remove(&task->link);
+	task_management_forget(task);
+	task->state = TASK_FREE;
+	task->command = NULL;
+	list_prepend(&session->free, &task->link);
 }
 
 /* A command that waited for a tag remembers its nexus where its task will be. */
@@ -116,16 +125,19 @@ static void session_admit_waiting(struct session *session)
 		session_start_task(session, command->task, command);
 }
 
-static void session_release_task(struct session *session, struct task *task)
+static void session_logout_now(struct session *session);
+static void session_drain(struct session *session, uint32_t grace_ms);
+
+/* One command less in the session. */
+static void session_command_over(struct session *session, const struct scsi_command *command)
 {
-	list_remove(&task->link);
-	if (task->abort_wanted)
-		task_management_forget(&session->management, task);
-	if (task->deadline_ns && --session->deadlines == 0)
+	if (command->timeout_ms && --session->deadlines == 0)
 		ring_timer_disarm(session->ring, &session->deadline_timer);
-	task->state = TASK_FREE;
-	task->command = NULL;
-	list_prepend(&session->free, &task->link);
+	if (--session->outstanding > 0)
+		return;
+	connection_set_busy(session->connection, false);
+	if (session->logout_wanted)
+		session_logout_now(session);
 }
 
 static void session_finish_task(struct session *session, struct task *task)
@@ -133,8 +145,7 @@ static void session_finish_task(struct session *session, struct task *task)
 	struct scsi_command *command = task->command;
 
 	session_release_task(session, task);
-	if (--session->outstanding == 0)
-		connection_set_busy(session->connection, false);
+	session_command_over(session, command);
 	session_admit_waiting(session);
 	command->done(command);
 }
@@ -143,6 +154,7 @@ static void session_finish_task(struct session *session, struct task *task)
 static void session_answer_task(struct session *session, struct task *task)
 {
 	task_drop_data(task);
+	task_management_forget(task);
 	list_remove(&task->link);
 	task->state = TASK_ANSWERED;
 	if (task->leaving == 0)
@@ -156,6 +168,8 @@ static int session_execute(void *owner, struct nexus *nexus, struct scsi_command
 	if (!session->attached || session->logout_wanted)
 		return -ENOTCONN;
 	command->submitted_ns = ring_now_ns(session->ring);
+	if (command->timeout_ms && session->deadlines++ == 0)
+		ring_timer_arm(session->ring, &session->deadline_timer, DEADLINE_TICK_MS);
 	if (session->outstanding++ == 0)
 		connection_set_busy(session->connection, true);
 	if (list_empty(&session->free)) {
@@ -168,36 +182,93 @@ static int session_execute(void *owner, struct nexus *nexus, struct scsi_command
 	return 0;
 }
 
+/* Aborts and deadlines. */
+
+/* No byte of it was sent, and none will be. */
+static void session_give_up(struct session *session, struct scsi_command *command)
+{
+	command->result = (struct scsi_result){.outcome = SCSI_NOT_SENT};
+	list_append(&session->given_up, &command->link);
+	session_command_over(session, command);
+	ring_defer(session->ring, &session->give_up);
+}
+
+static void session_end_given_up(struct deferred *deferred)
+{
+	struct session *session = container_of(deferred, struct session, give_up);
+	struct scsi_command *command;
+	struct list commands;
+
+	/* Only what is there now: done() may submit and abort again. */
+	list_init(&commands);
+	list_splice(&commands, &session->given_up);
+	while ((command = list_pop(&commands, struct scsi_command, link)))
+		command->done(command);
+}
+
+static void session_abort_task(struct session *session, struct task *task)
+{
+	struct scsi_command *command = task->command;
+
+	if (task->state == TASK_QUEUED) {
+		session_release_task(session, task);
+		session_give_up(session, command);
+		session_admit_waiting(session);
+	} else if (task->state == TASK_SENT) {
+		task_management_abort(&session->management, task);
+	}
+	connection_kick(session->connection);
+}
+
 static void session_abort(void *owner, struct scsi_command *command)
 {
 	struct session *session = owner;
+	struct scsi_command *waiting;
 
-	/* What has not been sent waits for its turn or for the loss of the connection, which the
-	 * target's silence brings soon enough; only what the target has can be aborted. */
 	for (uint32_t i = 0; i < session->settings.commands_max; i++) {
 		struct task *task = &session->tasks[i];
 
-		if (task->state != TASK_SENT || task->command != command)
-			continue;
-		if (!task_management_abort(&session->management, task))
-			session_drop(session, "too many tasks to abort");
-		else
-			connection_kick(session->connection);
+		if (task->state != TASK_FREE && task->command == command) {
+			session_abort_task(session, task);
+			return;
+		}
 	}
+	list_for_each (waiting, &session->waiting, link) {
+		if (waiting == command) {
+			list_remove(&command->link);
+			session_give_up(session, command);
+			return;
+		}
+	}
+}
+
+static bool session_overdue(const struct session *session, const struct scsi_command *command)
+{
+	return command->timeout_ms &&
+	       ring_now_ns(session->ring) >=
+		       command->submitted_ns + command->timeout_ms * UINT64_C(1000000);
 }
 
 static void session_check_deadlines(struct ring_timer *timer)
 {
 	struct session *session = container_of(timer, struct session, deadline_timer);
-	uint64_t now_ns = ring_now_ns(session->ring);
+	struct scsi_command *command, *next;
 
+	/* These first: the end of a task lets them become tasks. */
+	list_for_each_safe (command, next, &session->waiting, link) {
+		if (session_overdue(session, command)) {
+			list_remove(&command->link);
+			session_give_up(session, command);
+		}
+	}
 	for (uint32_t i = 0; i < session->settings.commands_max; i++) {
 		struct task *task = &session->tasks[i];
 
-		if (task->state == TASK_SENT && task->deadline_ns && task->deadline_ns <= now_ns)
-			session_abort(session, task->command);
+		if (task->state != TASK_FREE && session_overdue(session, task->command))
+			session_abort_task(session, task);
 	}
-	ring_timer_arm(session->ring, timer, DEADLINE_TICK_MS);
+	if (session->deadlines)
+		ring_timer_arm(session->ring, timer, DEADLINE_TICK_MS);
 }
 
 /* What to send next. */
@@ -257,17 +328,17 @@ static bool session_next_management(struct session *session, struct pdu_slot *sl
 	return true;
 }
 
-/* §11.14: reason 0, after what is queued; immediate, so that a closed window cannot hold it */
+/* §11.14: reason 0; immediate, so that a closed window cannot hold it */
 static bool session_next_logout(struct session *session, struct pdu_slot *slot)
 {
-	if (!session->logout_wanted || session->logout_sent || !list_empty(&session->data) ||
-	    !list_empty(&session->queued))
+	if (!session->logout_due)
 		return false;
 	session->logout_sent = true;
+	session->logout_tag = TAG_LOGOUT | session->tag_counter++;
 	slot->logout = (struct bhs_logout_request){
 		.opcode = PDU_LOGOUT_REQUEST | PDU_IMMEDIATE,
 		.flags = PDU_FINAL | LOGOUT_CLOSE_SESSION,
-		.initiator_task_tag = be32_of(TAG_LOGOUT | session->tag_counter++),
+		.initiator_task_tag = be32_of(session->logout_tag),
 		.cmd_sn = be32_of(session->cmd_sn),
 	};
 	session->statistics.logout_pdus++;
@@ -308,16 +379,16 @@ static bool session_next_pdu(struct connection *connection, struct pdu_slot *slo
 
 	slot->data_length = 0;
 	slot->owner = NULL;
+	if (session->logout_sent)
+		return false; /* §11.14: no new requests after it */
 	if (session_next_nop_reply(session, slot) || session_next_ping(session, slot) ||
-	    session_next_management(session, slot))
+	    session_next_logout(session, slot) || session_next_management(session, slot))
 		return true;
 	/* In turns: a long write must not keep short commands waiting, nor they it. */
 	session->data_turn = !session->data_turn;
 	if (session->data_turn)
-		return session_next_data(session, slot) || session_next_command(session, slot) ||
-		       session_next_logout(session, slot);
-	return session_next_command(session, slot) || session_next_data(session, slot) ||
-	       session_next_logout(session, slot);
+		return session_next_data(session, slot) || session_next_command(session, slot);
+	return session_next_command(session, slot) || session_next_data(session, slot);
 }
 
 static void session_pdu_left(struct connection *connection, void *owner)
@@ -382,10 +453,16 @@ static int session_r2t(struct session *session, const struct bhs *bhs, const uin
 	r = task_r2t(task, &session->negotiated, r2t, why);
 	if (r < 0)
 		return r;
-	if (list_empty(&task->link))
+	if (task_has_data(task) && list_empty(&task->link))
 		list_append(&session->data, &task->link);
 	connection_kick(session->connection);
 	return 0;
+}
+
+static uint32_t session_ping_answered(struct session *session)
+{
+	session->ping_tag = RESERVED_TAG;
+	return connection_ping_answered(session->connection);
 }
 
 static int session_nop_in(struct session *session, const struct bhs *bhs, const uint8_t *data,
@@ -400,10 +477,8 @@ static int session_nop_in(struct session *session, const struct bhs *bhs, const 
 		*why = "NOP-In that is answer and question at once";
 		return -EPROTO;
 	}
-	if (answer && be32_get(nop->initiator_task_tag) == session->ping_tag) {
-		session->ping_tag = RESERVED_TAG;
-		session->statistics.ping_rtt_us = connection_ping_answered(session->connection);
-	}
+	if (answer && be32_get(nop->initiator_task_tag) == session->ping_tag)
+		session->statistics.ping_rtt_us = session_ping_answered(session);
 	if (!wants_answer)
 		return 0;
 	if (session->nop_reply_count == NOP_REPLIES_MAX) {
@@ -451,23 +526,29 @@ static int session_logout_response(struct session *session, const struct bhs *bh
 	const struct bhs_logout_response *response = (const struct bhs_logout_response *)bhs;
 
 	session->statistics.logoutrsp_pdus++;
-	if (!session->logout_sent) {
+	if (!session->logout_sent ||
+	    be32_get(response->initiator_task_tag) != session->logout_tag) {
 		*why = "logout response without a request";
 		return -EPROTO;
 	}
+	session->tasks_over = response->response == LOGOUT_CLOSED;
 	session->logout_complete =
-		response->response == LOGOUT_CLOSED || response->response == LOGOUT_CID_NOT_FOUND;
+		session->tasks_over || response->response == LOGOUT_CID_NOT_FOUND;
+	if (!session->logout_complete)
+		session->wait_seconds = be16_get(response->time2wait);
 	connection_drop(session->connection, CONNECTION_CLOSED_BY_TARGET, 0, "logged out");
 	return 0;
 }
 
-/* The target wants us to log out: take nothing new, let what runs finish, then log out. */
-static void session_drain(struct session *session, unsigned seconds)
+/* The target wants us to log out within @seconds, "as early as possible" (§11.9.1). */
+static void session_asked_to_log_out(struct session *session, unsigned seconds)
 {
+	if (session->logout_wanted) {
+		session_logout_now(session);
+		return;
+	}
 	session->target_asked = true;
-	session_logout(session);
-	ring_timer_arm(session->ring, &session->logout_timer,
-		       1000u * MAX(MIN(seconds, (unsigned)DRAIN_MAX_SECONDS), 1u));
+	session_drain(session, MIN(seconds * 500u, DRAIN_MAX_MS));
 }
 
 static int session_async(struct session *session, const struct bhs *bhs, const uint8_t *data,
@@ -479,7 +560,7 @@ static int session_async(struct session *session, const struct bhs *bhs, const u
 	switch (async->async_event) {
 	case ASYNC_LOGOUT_REQUEST:
 	case ASYNC_NEGOTIATION_REQUEST: /* logging out is the other legal answer (§11.9.1) */
-		session_drain(session, be16_get(async->parameter3));
+		session_asked_to_log_out(session, be16_get(async->parameter3));
 		return 0;
 	case ASYNC_CONNECTION_DROP:
 	case ASYNC_SESSION_DROP:
@@ -501,13 +582,23 @@ static int session_reject(struct session *session, const struct bhs *bhs, const 
 	const struct bhs *rejected = (const struct bhs *)data;
 
 	session->statistics.rjt_pdus++;
-	/* An immediate ping that there was no room for costs nothing. Anything else leaves a task
-	 * whose fate is unclear or a hole in CmdSN: at recovery level 0 only a new session helps.
-	 */
-	if (data && pdu_data_length(bhs) >= BHS_LENGTH && pdu_opcode(rejected) == PDU_NOP_OUT)
-		return 0;
 	*why = "the target rejected a PDU";
-	return -EPROTO;
+	if (!data || pdu_data_length(bhs) < BHS_LENGTH)
+		return -EPROTO;
+	switch (pdu_opcode(rejected)) {
+	case PDU_NOP_OUT:
+		/* There was no room for an immediate ping: it is alive all the same. */
+		if (be32_get(rejected->initiator_task_tag) == session->ping_tag)
+			session_ping_answered(session);
+		return 0;
+	case PDU_DATA_OUT:
+		/* A Reject ends no task: its response still comes (§7.3, §11.17.1). */
+		return 0;
+	default:
+		/* It leaves a task whose fate is unclear or a hole in CmdSN: at recovery level 0
+		 * only a new session helps. */
+		return -EPROTO;
+	}
 }
 
 /* Indexed by opcode without bit 0x20, which all of the target's opcodes have. */
@@ -599,7 +690,7 @@ static enum scsi_outcome session_outcome(const struct session *session, const st
 		return SCSI_NOT_SENT;
 	case TASK_SENT:
 		/* A logout that was answered has ended all tasks (§11.14). */
-		return session->logout_complete ? SCSI_ABORTED : SCSI_IN_DOUBT;
+		return session->tasks_over ? SCSI_ABORTED : SCSI_IN_DOUBT;
 	default:
 		return task->command->result.outcome;
 	}
@@ -617,13 +708,13 @@ static void session_collect_commands(struct session *session, struct list *comma
 		command = task->command;
 		command->result.outcome = session_outcome(session, task);
 		session_release_task(session, task);
+		session_command_over(session, command);
 		list_append(commands, &command->link);
 	}
-	while ((command = list_pop(&session->waiting, struct scsi_command, link))) {
-		command->result = (struct scsi_result){.outcome = SCSI_NOT_SENT};
-		list_append(commands, &command->link);
-	}
-	session->outstanding = 0;
+	while ((command = list_pop(&session->waiting, struct scsi_command, link)))
+		session_give_up(session, command);
+	list_splice(commands, &session->given_up);
+	ring_undefer(&session->give_up);
 }
 
 static void session_ended(struct connection *connection, enum connection_end end, int error,
@@ -637,9 +728,9 @@ static void session_ended(struct connection *connection, enum connection_end end
 	list_init(&commands);
 	session->attached = false;
 	logical_units_set_up(&session->units, false);
+	session_collect_commands(session, &commands);
 	ring_timer_disarm(session->ring, &session->management_timer);
 	ring_timer_disarm(session->ring, &session->logout_timer);
-	session_collect_commands(session, &commands);
 	if (session->target_asked)
 		loss = SESSION_LOSS_ASKED;
 	else if (session->logout_complete)
@@ -656,16 +747,38 @@ static void session_management_timeout(struct ring_timer *timer)
 		     "the target does not answer a task management request");
 }
 
+/* The Logout request leaves now; what has not been answered by then ends with its response. */
+static void session_logout_now(struct session *session)
+{
+	if (session->logout_due)
+		return;
+	session->logout_due = true;
+	ring_timer_disarm(session->ring, &session->logout_timer);
+	if (session->settings.logout_timeout_ms)
+		ring_timer_arm(session->ring, &session->logout_timer,
+			       session->settings.logout_timeout_ms);
+	connection_kick(session->connection);
+}
+
+/* Take nothing new, let what runs finish, then log out. */
+static void session_drain(struct session *session, uint32_t grace_ms)
+{
+	session->logout_wanted = true;
+	logical_units_set_up(&session->units, false);
+	if (session->outstanding && grace_ms)
+		ring_timer_arm(session->ring, &session->logout_timer, grace_ms);
+	else
+		session_logout_now(session);
+}
+
 static void session_logout_timeout(struct ring_timer *timer)
 {
 	struct session *session = container_of(timer, struct session, logout_timer);
 
-	if (session->logout_sent || !session->target_asked) {
+	if (session->logout_due)
 		session_drop(session, "the target does not answer a logout");
-		return;
-	}
-	/* The grace for running commands is over: they come back when the connection ends. */
-	session_drop(session, "the target asked for a logout");
+	else
+		session_logout_now(session);
 }
 
 void session_drop(struct session *session, const char *why)
@@ -675,14 +788,11 @@ void session_drop(struct session *session, const char *why)
 
 void session_logout(struct session *session)
 {
-	if (!session->attached || session->logout_wanted)
+	if (!session->attached)
 		return;
-	session->logout_wanted = true;
-	logical_units_set_up(&session->units, false);
-	if (session->settings.logout_timeout_ms)
-		ring_timer_arm(session->ring, &session->logout_timer,
-			       session->settings.logout_timeout_ms);
-	connection_kick(session->connection);
+	session->target_asked = false; /* now it is our wish */
+	if (!session->logout_wanted)
+		session_drain(session, DRAIN_MAX_MS);
 }
 
 /* Units. */
@@ -745,7 +855,9 @@ int session_new(struct ring *ring, const struct session_settings *settings,
 	list_init(&session->queued);
 	list_init(&session->data);
 	list_init(&session->waiting);
+	list_init(&session->given_up);
 	list_init(&session->units);
+	deferred_init(&session->give_up, session_end_given_up);
 	ring_timer_init(&session->management_timer, session_management_timeout);
 	ring_timer_init(&session->deadline_timer, session_check_deadlines);
 	ring_timer_init(&session->logout_timer, session_logout_timeout);
@@ -799,7 +911,8 @@ int session_attach(struct session *session, int fd, const struct negotiated *neg
 	session->nop_reply_count = 0;
 	session->ping_due = false;
 	session->ping_tag = RESERVED_TAG;
-	session->logout_wanted = session->logout_sent = session->logout_complete = false;
+	session->logout_wanted = session->logout_due = session->logout_sent = false;
+	session->logout_complete = session->tasks_over = false;
 	session->target_asked = false;
 	session->wait_seconds = 0;
 	r = connection_start(session->connection, fd, negotiated, &keepalive, outcome->exp_stat_sn,

@@ -32,7 +32,7 @@ struct session_settings {
 	uint32_t suspect_timeout_ms; /* more silence before the connection is failed, when other
 					paths exist */
 	uint32_t abort_timeout_ms;   /* ABORT TASK must be answered within this */
-	uint32_t logout_timeout_ms;
+	uint32_t logout_timeout_ms;  /* as must a Logout; 0 = no limit, for both */
 };
 
 /* Why a connection ended. */
@@ -50,7 +50,7 @@ enum session_loss {
 struct session_observer {
 	/**
 	 * the connection is gone; every command that was on it has been, or will in this turn be,
-	 * returned by its done()
+	 * returned by its done(). The session may be attached again in this call, but not freed.
 	 * @text: plain words, valid during the call
 	 * @wait_s: the target wants no login before (Time2Wait)
 	 */
@@ -85,7 +85,8 @@ void session_drop(struct session *session, const char *why);
 
 /**
  * session_logout() - Logout "close session" and wait for its answer; lost() follows with
- * SESSION_LOSS_LOGOUT (or another reason when it does not end well). No new command is taken.
+ * SESSION_LOSS_LOGOUT (or another reason when it does not end well). No new command is taken; those
+ * that are there get two seconds to end, then the answer ends them: SCSI_ABORTED, or SCSI_NOT_SENT.
  */
 void session_logout(struct session *session);
 

@@ -24,10 +24,11 @@ void task_start(struct task *task, struct nexus *nexus, struct scsi_command *com
 	task->nexus = nexus;
 	task->lun = be64_of(nexus->lun);
 	task->state = TASK_QUEUED;
-	task->abort_wanted = task->abort_sent = false;
+	task->abort_wanted = false;
+	list_init(&task->abort_link);
 	task->burst_first = task->burst_count = 0;
 	task->unsolicited = false;
-	task->r2t_sn = task->data_sn = task->received = 0;
+	task->r2t_sn = task->data_sn = task->received = task->sent = 0;
 	task->leaving = 0;
 	command->task = task;
 	/* outcome, status, sense_length and the residual; the sense bytes follow from the length */
@@ -80,6 +81,7 @@ void task_command_pdu(struct task *task, const struct negotiated *negotiated, ui
 	slot->data_length = immediate;
 	slot->owner = task;
 	task->leaving++;
+	task->sent = immediate;
 	if (unsolicited) {
 		task->unsolicited = true;
 		task_add_burst(task, (struct task_burst){.target_transfer_tag = RESERVED_TAG,
@@ -114,6 +116,7 @@ void task_data_pdu(struct task *task, const struct negotiated *negotiated, struc
 	slot->owner = task;
 	task->leaving++;
 	burst->offset += length;
+	task->sent = (uint32_t)MIN((uint64_t)task->sent + length, (uint64_t)UINT32_MAX);
 	if (last) {
 		task->burst_first = (uint8_t)((task->burst_first + 1u) % ARRAY_SIZE(task->bursts));
 		task->burst_count--;
@@ -129,6 +132,8 @@ int task_r2t(struct task *task, const struct negotiated *negotiated, const struc
 	unsigned outstanding = task->burst_count - (task->unsolicited ? 1u : 0u);
 
 	*why = NULL;
+	if (sn_less(be32_get(r2t->r2t_sn), task->r2t_sn))
+		return 0;
 	if (task->command->direction != SCSI_DATA_OUT)
 		*why = "R2T for a command that writes nothing";
 	else if (be32_get(r2t->target_transfer_tag) == RESERVED_TAG)
@@ -164,7 +169,10 @@ int task_data_in(struct task *task, const struct negotiated *negotiated,
 	uint32_t length = pdu_data_length((const struct bhs *)data_in);
 
 	*why = NULL;
-	if (command->direction != SCSI_DATA_IN && length)
+	if (sn_less(be32_get(data_in->data_sn), task->data_sn))
+		return 0;
+	/* A target may take a read of nothing for a read. */
+	if (command->direction == SCSI_DATA_OUT || (command->direction == SCSI_NO_DATA && length))
 		*why = "Data-In for a command that reads nothing";
 	else if (be32_get(data_in->data_sn) != task->data_sn)
 		*why = "DataSN out of order";
@@ -177,7 +185,8 @@ int task_data_in(struct task *task, const struct negotiated *negotiated,
 		return -EPROTO;
 	task->data_sn++;
 	task->received += length;
-	*data = (uint8_t *)command->data + offset;
+	if (length)
+		*data = (uint8_t *)command->data + offset;
 	return 0;
 }
 
@@ -185,6 +194,12 @@ int task_data_in(struct task *task, const struct negotiated *negotiated,
 static_assert(DATA_IN_OVERFLOW == SCSI_RESPONSE_OVERFLOW &&
 		      DATA_IN_UNDERFLOW == SCSI_RESPONSE_UNDERFLOW,
 	      "residual flags");
+
+/* Bytes of a GOOD command's data that went over this connection. */
+static uint32_t task_transferred(const struct task *task)
+{
+	return task->command->direction == SCSI_DATA_IN ? task->received : task->sent;
+}
 
 static int task_complete(struct task *task, uint8_t flags, uint8_t status, be32 residual,
 			 const char **why)
@@ -200,14 +215,23 @@ static int task_complete(struct task *task, uint8_t flags, uint8_t status, be32 
 	result->residual_bytes = result->overflow || result->underflow ? be32_get(residual) : 0;
 	if (result->overflow && result->underflow)
 		*why = "overflow and underflow at once"; /* §11.4.1 */
-	else if (command->direction == SCSI_DATA_IN && scsi_command_good(command) &&
-		 task->received < scsi_command_received(command))
-		*why = "data is missing before the status"; /* lost PDU, §7.9 */
+	else if (command->direction != SCSI_NO_DATA && scsi_command_good(command) &&
+		 task_transferred(task) < scsi_command_received(command))
+		*why = "data is missing before the status"; /* lost PDU, §7.9; or never asked for */
 	return *why ? -EPROTO : 0;
 }
 
 int task_status_in_data(struct task *task, const struct bhs_data_in *data_in, const char **why)
 {
+	/* §11.7.3: status comes with the last Data-In, and never when sense would come with it. */
+	if (!(data_in->flags & PDU_FINAL)) {
+		*why = "status in a Data-In PDU that is not the last";
+		return -EPROTO;
+	}
+	if (data_in->status != SCSI_GOOD && data_in->status != SCSI_CONDITION_MET) {
+		*why = "a status in Data-In that belongs into a SCSI Response";
+		return -EPROTO;
+	}
 	return task_complete(task, data_in->flags, data_in->status, data_in->residual_count, why);
 }
 

@@ -51,21 +51,22 @@ enum task_state {
 };
 
 struct task {
-	struct list link; /* in the session's free, queued or data list */
+	struct list link;	/* in the session's free, queued or data list */
+	struct list abort_link; /* in struct task_management */
 	struct scsi_command *command;
 	struct nexus *nexus;
 	be64 lun;
 	uint32_t initiator_task_tag;
 	uint32_t cmd_sn;
-	uint64_t deadline_ns; /* 0 = none */
 	enum task_state state;
-	bool abort_wanted, abort_sent;
+	bool abort_wanted;
 	uint16_t leaving; /* PDUs that were handed to the connection and have not left */
 
 	struct task_burst bursts[TASK_R2T_MAX + 1]; /* a queue; the unsolicited one is the extra */
 	uint8_t burst_first, burst_count;
 	bool unsolicited; /* the first burst is the unsolicited one */
 	uint32_t r2t_sn;  /* expected next */
+	uint32_t sent;	  /* bytes of data handed to the connection so far */
 
 	uint32_t received; /* bytes of Data-In so far */
 	uint32_t data_sn;  /* expected next */
@@ -94,7 +95,7 @@ static inline void task_drop_data(struct task *task)
 }
 
 /**
- * task_r2t() - the target asks for data (§11.8)
+ * task_r2t() - the target asks for data (§11.8); a duplicate is dropped (§7.9)
  * Return: 0; -EPROTO with @why set when it asks for what it may not
  */
 int task_r2t(struct task *task, const struct negotiated *negotiated, const struct bhs_r2t *r2t,
@@ -102,7 +103,7 @@ int task_r2t(struct task *task, const struct negotiated *negotiated, const struc
 
 /**
  * task_data_in() - a Data-In header came (§11.7)
- * @data: set to where its data belongs
+ * @data: set to where its data belongs; left as it is for no data and for a duplicate (§7.9)
  * Return: 0; -EPROTO with @why set when it is out of order or out of range
  */
 int task_data_in(struct task *task, const struct negotiated *negotiated,
@@ -110,7 +111,8 @@ int task_data_in(struct task *task, const struct negotiated *negotiated,
 
 /**
  * task_status_in_data() - the last Data-In PDU is complete and carries status (S bit, §11.7.3)
- * Return: 0 and the command's result is set; -EPROTO with @why set when data is missing
+ * Return: 0 and the command's result is set; -EPROTO with @why set when data is missing, or the
+ * status or its flags contradict themselves
  */
 int task_status_in_data(struct task *task, const struct bhs_data_in *data_in, const char **why);
 

@@ -9,31 +9,21 @@
 
 void task_management_init(struct task_management *management)
 {
-	*management = (struct task_management){
-		.initiator_task_tag = RESERVED_TAG,
-		.counter = management->counter,
-	};
+	management->initiator_task_tag = RESERVED_TAG;
+	list_init(&management->wanted);
 }
 
-bool task_management_abort(struct task_management *management, struct task *task)
+void task_management_abort(struct task_management *management, struct task *task)
 {
 	if (task->abort_wanted)
-		return true;
-	if (management->wanted_count == ARRAY_SIZE(management->wanted))
-		return false;
+		return;
 	task->abort_wanted = true;
-	management->wanted[management->wanted_count++] = task;
-	return true;
+	list_append(&management->wanted, &task->abort_link);
 }
 
-void task_management_forget(struct task_management *management, const struct task *task)
+void task_management_forget(struct task *task)
 {
-	uint8_t kept = 0;
-
-	for (uint8_t i = 0; i < management->wanted_count; i++)
-		if (management->wanted[i] != task)
-			management->wanted[kept++] = management->wanted[i];
-	management->wanted_count = kept;
+	list_remove(&task->abort_link);
 }
 
 bool task_management_next_pdu(struct task_management *management, uint32_t cmd_sn,
@@ -41,11 +31,11 @@ bool task_management_next_pdu(struct task_management *management, uint32_t cmd_s
 {
 	struct task *task;
 
-	if (management->initiator_task_tag != RESERVED_TAG || management->wanted_count == 0)
+	if (management->initiator_task_tag != RESERVED_TAG)
 		return false;
-	task = management->wanted[0];
-	task_management_forget(management, task);
-	task->abort_sent = true;
+	task = list_pop(&management->wanted, struct task, abort_link);
+	if (!task)
+		return false;
 	management->initiator_task_tag = TAG_BASE | management->counter++;
 	management->referenced_tag = task->initiator_task_tag;
 	slot->task_management = (struct bhs_task_management_request){

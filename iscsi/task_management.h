@@ -13,14 +13,14 @@
 #include <stdint.h>
 
 #include "iscsi/task.h"
+#include "util/list.h"
 
 struct task_management {
 	uint32_t initiator_task_tag; /* of the outstanding request; RESERVED_TAG when there is none
 				      */
 	uint32_t referenced_tag;     /* of the task that it aborts */
 	uint16_t counter;
-	struct task *wanted[16]; /* to be aborted, oldest first */
-	uint8_t wanted_count;
+	struct list wanted; /* struct task, to be aborted, oldest first */
 };
 
 /* What became of the task that a response is about. */
@@ -32,13 +32,18 @@ enum task_management_verdict {
 
 void task_management_init(struct task_management *management);
 
-/** task_management_abort() - Return: false when too many wait: end the session instead */
-bool task_management_abort(struct task_management *management, struct task *task);
+/** task_management_abort() - a request for @task is due, once however often this is called */
+void task_management_abort(struct task_management *management, struct task *task);
 
-/** task_management_forget() - @task is over by itself */
-void task_management_forget(struct task_management *management, const struct task *task);
+/** task_management_forget() - @task is over by itself: no request for it is due any more */
+void task_management_forget(struct task *task);
 
-/** task_management_next_pdu() - @cmd_sn: the session's current CmdSN, not consumed (immediate) */
+/**
+ * task_management_next_pdu() - the next request, as soon as the one before was answered
+ * @cmd_sn: the session's current CmdSN, not consumed (immediate)
+ *
+ * Return: false when none is due.
+ */
 bool task_management_next_pdu(struct task_management *management, uint32_t cmd_sn,
 			      struct pdu_slot *slot);
 
