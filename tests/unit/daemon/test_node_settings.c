@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/node_key.h"
+#include "daemon/node_settings.h"
+#include "daemon/record.h"
+#include "util/error.h"
+
+static struct record *record;
+
+static int make_record(void **state)
+{
+	return record_new(RECORD_NODE, &record);
+}
+
+static int drop_record(void **state)
+{
+	record_free(record);
+	return 0;
+}
+
+static void set(const char *key, const char *value)
+{
+	assert_int_equal(record_set(record, key, value, RECORD_INTERNAL, NULL), 0);
+}
+
+static struct login_job_settings login_settings(void)
+{
+	static const struct node_key key = {"iqn.2026-11.org.example:t", "10.0.0.7", 3261, 1,
+					    "default"};
+	struct login_job_settings settings;
+
+	node_login_settings(&key, record, NULL, "iqn.2026-11.org.example:i", "host", &settings);
+	return settings;
+}
+
+static void a_login_goes_where_the_key_says_and_says_who_we_are(void **state)
+{
+	struct login_job_settings settings = login_settings();
+
+	assert_string_equal(settings.address, "10.0.0.7");
+	assert_int_equal(settings.port, 3261);
+	assert_string_equal(settings.login.target_name, "iqn.2026-11.org.example:t");
+	assert_string_equal(settings.login.initiator_name, "iqn.2026-11.org.example:i");
+	assert_string_equal(settings.login.initiator_alias, "host");
+	assert_false(settings.login.discovery);
+	assert_int_equal(settings.login.tsih, 0);
+}
+
+static void chap_is_used_whenever_there_is_a_secret(void **state)
+{
+	struct login_job_settings settings = login_settings();
+
+	assert_false(settings.login.authenticate);
+	set("node.session.auth.username", "user");
+	set("node.session.auth.password", "secret-of-12-bytes");
+	set("node.session.auth.password_in", "other-secret-here");
+	set("node.session.auth.chap_algs", "SHA256,MD5");
+	settings = login_settings();
+	assert_true(settings.login.authenticate);
+	assert_string_equal(settings.login.initiator.name, "user");
+	assert_int_equal(settings.login.initiator.secret_length, 18);
+	assert_memory_equal(settings.login.initiator.secret, "secret-of-12-bytes", 18);
+	assert_int_equal(settings.login.target.secret_length, 17);
+	assert_int_equal(settings.login.chap_algorithms[0], CHAP_SHA256);
+	assert_int_equal(settings.login.chap_algorithms[1], CHAP_MD5);
+	assert_int_equal(settings.login.chap_algorithms[2], 0);
+}
+
+static void values_outside_the_standard_are_brought_inside(void **state)
+{
+	struct login_job_settings settings;
+
+	set("node.session.iscsi.MaxBurstLength", "4096");
+	set("node.session.iscsi.FirstBurstLength", "262144");
+	set("node.conn[0].iscsi.MaxRecvDataSegmentLength", "16777215");
+	set("node.session.iscsi.MaxOutstandingR2T", "64");
+	set("node.conn[0].timeo.login_timeout", "0");
+	settings = login_settings();
+	/* FirstBurstLength may not exceed MaxBurstLength (RFC 7143 §13.14) */
+	assert_int_equal(settings.login.max_burst_length, 4096);
+	assert_int_equal(settings.login.first_burst_length, 4096);
+	assert_int_equal(settings.login.max_recv_data_segment_length, 1048576);
+	assert_int_equal(settings.login.max_outstanding_r2t, 8);
+	assert_int_equal(settings.timeout_ms, 1000);
+}
+
+static void digests_and_flags_are_offered_as_the_record_says(void **state)
+{
+	static const struct {
+		const char *text;
+		enum digest_choice choice;
+	} digests[] = {
+		{"None", DIGEST_NONE},
+		{"CRC32C", DIGEST_CRC32C},
+		{"CRC32C,None", DIGEST_CRC32C_NONE},
+		{"None,CRC32C", DIGEST_NONE_CRC32C},
+	};
+
+	for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
+		set("node.conn[0].iscsi.HeaderDigest", digests[i].text);
+		set("node.conn[0].iscsi.DataDigest", digests[i].text);
+		assert_int_equal(login_settings().login.header_digest, digests[i].choice);
+		assert_int_equal(login_settings().login.data_digest, digests[i].choice);
+	}
+	set("node.session.iscsi.InitialR2T", "Yes");
+	set("node.session.iscsi.ImmediateData", "No");
+	assert_true(login_settings().login.initial_r2t);
+	assert_false(login_settings().login.immediate_data);
+}
+
+static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
+{
+	const struct config config = {
+		.selector = "service-time",
+		.no_path_retry_ms = 60000,
+		.suspect_ms = 250,
+		.suspect_timeout_ms = 750,
+	};
+	struct session_settings session;
+	struct map_settings map;
+
+	node_session_settings(record, &config, &session);
+	node_map_settings(record, &config, &map);
+	assert_int_equal(session.suspect_ms, 250);
+	assert_int_equal(session.suspect_timeout_ms, 750);
+	assert_int_equal(session.commands_max, 128);
+	assert_int_equal(map.no_path_retry_ms, 60000);
+	assert_string_equal(map.selector, "service-time");
+	assert_int_equal(map.replacement_timeout_ms, 120000);
+
+	set("hawser.suspect_ms", "100");
+	set("hawser.selector", "round-robin");
+	set("hawser.no_path_retry", "-1");
+	set("node.session.timeo.replacement_timeout", "-1");
+	node_session_settings(record, &config, &session);
+	node_map_settings(record, &config, &map);
+	assert_int_equal(session.suspect_ms, 100);
+	assert_string_equal(map.selector, "round-robin");
+	assert_int_equal(map.no_path_retry_ms, -1);
+	assert_int_equal(map.replacement_timeout_ms, -1);
+}
+
+#define RECORD_TEST(name) cmocka_unit_test_setup_teardown(name, make_record, drop_record)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RECORD_TEST(a_login_goes_where_the_key_says_and_says_who_we_are),
+		RECORD_TEST(chap_is_used_whenever_there_is_a_secret),
+		RECORD_TEST(values_outside_the_standard_are_brought_inside),
+		RECORD_TEST(digests_and_flags_are_offered_as_the_record_says),
+		RECORD_TEST(what_the_record_does_not_say_comes_from_the_daemon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
