@@ -92,19 +92,24 @@ static void write_path_details(struct bus_writer *writer, const struct map_view 
 	bus_close_property(writer);
 }
 
-static void list_maps(struct bus_call *call, void *object, void *manager)
-{
-	char buffer[SHOWN_PATH_MAX];
+/* A ListMaps between its start and its end. */
+struct listing {
+	struct bus_call *call;
+	struct manager *manager;
 	struct selection selection;
-	struct bus_writer *writer;
+};
+
+/* When the workers could not be asked the counters are older: that is no reason to show nothing. */
+static void answer_maps(const struct error *error, void *userdata)
+{
+	owned_memory struct listing *listing = userdata;
+	struct bus_writer *writer = bus_call_answer(listing->call);
+	char buffer[SHOWN_PATH_MAX];
 	const struct map_view *map;
 
-	if (read_selection(call, &selection) < 0)
-		return;
-	writer = bus_call_answer(call);
 	bus_open_array(writer, "(oa{sv})");
-	list_for_each (map, manager_maps(manager), link) {
-		if (!selection_has_map(&selection, map))
+	list_for_each (map, manager_maps(listing->manager), link) {
+		if (!selection_has_map(&listing->selection, map))
 			continue;
 		bus_open_struct(writer);
 		bus_write_object(writer, map_path(map, buffer));
@@ -115,7 +120,23 @@ static void list_maps(struct bus_call *call, void *object, void *manager)
 		bus_close(writer);
 	}
 	bus_close(writer);
-	bus_call_send(call);
+	bus_call_send(listing->call);
+}
+
+static void list_maps(struct bus_call *call, void *object, void *manager)
+{
+	struct selection selection;
+	struct listing *listing;
+
+	if (read_selection(call, &selection) < 0)
+		return;
+	listing = malloc(sizeof(*listing));
+	if (!listing) {
+		bus_call_fail(call, BUS_ERROR_NO_MEMORY, "Out of memory");
+		return;
+	}
+	*listing = (struct listing){call, manager, selection};
+	manager_refresh_statistics(manager, answer_maps, listing);
 }
 
 /* --- one object by name --- */
