@@ -66,8 +66,7 @@ enum error_code client_error_code(const char *name)
 	return *name ? error_code_of_name(name) : ERROR_NONE;
 }
 
-/* Line by line fit to show: a text of several lines keeps them. */
-static void take_error(struct error *error, const char *name, const char *text)
+void client_error(struct error *error, const char *name, const char *text)
 {
 	char shown[1024] = "";
 	size_t length = 0;
@@ -180,6 +179,8 @@ static const char *argument_signature(const struct argument *argument, char buff
 	switch (argument->type) {
 	case 'A':
 		return "as";
+	case 'U':
+		return "au";
 	case 'V':
 		return "a{sv}";
 	case 'S':
@@ -237,6 +238,20 @@ static int append_texts(DBusMessageIter *at, const char *const *texts)
 	if (r < 0) {
 		dbus_message_iter_abandon_container(at, &array);
 		return r;
+	}
+	return dbus_message_iter_close_container(at, &array) ? 0 : -ENOMEM;
+}
+
+static int append_numbers(DBusMessageIter *at, const uint32_t *numbers, size_t count)
+{
+	DBusMessageIter array;
+
+	if (!dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "u", &array))
+		return -ENOMEM;
+	if (count > 0 &&
+	    !dbus_message_iter_append_fixed_array(&array, DBUS_TYPE_UINT32, &numbers, (int)count)) {
+		dbus_message_iter_abandon_container(at, &array);
+		return -ENOMEM;
 	}
 	return dbus_message_iter_close_container(at, &array) ? 0 : -ENOMEM;
 }
@@ -299,6 +314,8 @@ static int append_argument(DBusMessageIter *at, const struct argument *argument)
 		return append_text(at, argument->text);
 	case 'A':
 		return append_texts(at, argument->texts);
+	case 'U':
+		return append_numbers(at, argument->numbers, argument->count);
 	case 'V':
 	case 'S':
 		return append_dict(at, argument->entries, argument->type == 'V');
@@ -487,7 +504,7 @@ static void finish(DBusPendingCall *pending, struct call *call)
 		return;
 	}
 	if (dbus_set_error_from_message(&problem, reply)) {
-		take_error(&call->error, problem.name, problem.message);
+		client_error(&call->error, problem.name, problem.message);
 		dbus_error_free(&problem);
 	} else if (read_message(reply, &call->reply) < 0) {
 		error_set(&call->error, ERROR_NO_MEMORY, "the answer of hawserd is too large");
@@ -525,7 +542,7 @@ int client_subscribe(struct client *client, struct error *error)
 	dbus_bus_add_match(client->connection, "type='signal',sender='" BUS_NAME "'", &problem);
 	if (!dbus_error_is_set(&problem))
 		return 0;
-	take_error(error, problem.name, problem.message);
+	client_error(error, problem.name, problem.message);
 	dbus_error_free(&problem);
 	return -1;
 }

@@ -20,8 +20,9 @@ struct client;
 
 /*
  * One argument of a call; a list of them ends with {}. @type: 's', 'q', 'u', 'i', 'b' and 'h' (file
- * descriptor, stays the caller's) as in D-Bus, 'A' for as (@texts, ends with NULL), 'V' for a{sv}
- * and 'S' for a{ss} (@entries, each with its @key; NULL is the empty one).
+ * descriptor, stays the caller's) as in D-Bus, 'A' for as (@texts, ends with NULL), 'U' for au
+ * (@count of @numbers), 'V' for a{sv} and 'S' for a{ss} (@entries, each with its @key; NULL is the
+ * empty one).
  */
 struct argument {
 	char type;
@@ -29,6 +30,8 @@ struct argument {
 	const char *text;
 	int64_t number;
 	const char *const *texts;
+	const uint32_t *numbers;
+	size_t count;
 	const struct argument *entries;
 };
 
@@ -70,6 +73,9 @@ void client_call_many(struct client *client, struct call *calls, size_t count);
 
 /** client_error_code() - of a D-Bus error name, with or without "org.hawser1.Error." */
 enum error_code client_error_code(const char *name);
+
+/** client_error() - what the daemon said, made fit to show; its lines stay lines */
+void client_error(struct error *error, const char *name, const char *text);
 
 /** struct signal - strings are valid until the next client_next_signal() */
 struct signal {

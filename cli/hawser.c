@@ -129,7 +129,8 @@ struct selection hawser_selection(const struct hawser *run, const char *target)
 		.address = run->has_portal ? run->portal.address : NULL,
 		.port = run->has_portal ? run->portal.port : 0,
 		.iface = run->iface,
-		.sid = run->sid,
+		.sids = &run->sid,
+		.sid_count = run->sid ? 1 : 0,
 	};
 }
 

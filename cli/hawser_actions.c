@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/hawser.h"
+#include "cli/logout.h"
 #include "cli/secret.h"
 
 static const char *target_of(const struct hawser *run)
@@ -73,36 +74,23 @@ static void free_calls(struct call *calls, size_t count)
 	free(calls);
 }
 
-/* Tells how every one of @calls ended. Return: the first exit status that is not 0 */
-static int tell_calls(struct hawser *run, const struct call *calls, size_t count, const char *what,
-		      void (*name)(const void *items, size_t index, char *text, size_t size_bytes),
-		      const void *items)
+/* "@what: done", or why not. Return: the exit status */
+static int tell_end(struct hawser *run, const char *what, const struct error *error)
 {
-	char text[1024], line[1100];
-	int status = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		int r = 0;
-
-		name(items, i, text, sizeof(text));
-		snprintf(line, sizeof(line), "%s %s", what, text);
-		if (calls[i].error.code != ERROR_NONE)
-			r = hawser_report(run, line, &calls[i].error);
-		else
-			fprintf(run->out, "%s: done\n", line);
-		status = status ? status : r;
-	}
-	return status;
+	if (error_is_set(error))
+		return hawser_report(run, what, error);
+	fprintf(run->out, "%s: done\n", what);
+	return 0;
 }
 
-static void name_found(const void *items, size_t index, char *text, size_t size_bytes)
+static int tell_login_found(struct hawser *run, const struct value *one, const struct error *error)
 {
-	const struct value *one = value_at(items, index);
-	char portal[PORTAL_TEXT_MAX];
+	char portal[PORTAL_TEXT_MAX], what[1100];
 
-	snprintf(text, size_bytes, "%s through %s", value_text(value_get(one, "target")),
+	snprintf(what, sizeof(what), "login to %s through %s", value_text(value_get(one, "target")),
 		 portal_format(value_text(value_get(one, "address")),
 			       (uint16_t)value_u64(value_get(one, "port")), portal));
+	return tell_end(run, what, error);
 }
 
 static int login_found(struct hawser *run, const struct value *found)
@@ -110,7 +98,7 @@ static int login_found(struct hawser *run, const struct value *found)
 	static const struct argument no_options[] = {{.type = 'V'}, {}};
 	size_t count = value_count(found);
 	struct call *calls = calloc(count + 1, sizeof(*calls));
-	int status;
+	int status = 0;
 
 	if (!calls)
 		return hawser_fail(run, ERROR_NO_MEMORY, "out of memory");
@@ -122,10 +110,14 @@ static int login_found(struct hawser *run, const struct value *found)
 			.arguments = no_options,
 		};
 	client_call_many(run->client, calls, count);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		int r;
+
 		if (calls[i].error.code == ERROR_SESSION_EXISTS)
 			error_clear(&calls[i].error); /* it is as it was asked to be */
-	status = tell_calls(run, calls, count, "login to", name_found, found);
+		r = tell_login_found(run, value_at(found, i), &calls[i].error);
+		status = status ? status : r;
+	}
 	free_calls(calls, count);
 	return status;
 }
@@ -198,7 +190,7 @@ static int tell_login(struct hawser *run, const struct value *result, const stru
 		return 0;
 	}
 	snprintf(line, sizeof(line), "login to %s through %s", node->target, portal);
-	error_set(&error, code, "%s", value_text(value_at(result, 2)));
+	client_error(&error, value_text(value_at(result, 1)), value_text(value_at(result, 2)));
 	return hawser_report(run, line, &error);
 }
 
@@ -241,28 +233,59 @@ int hawser_login(struct hawser *run)
 
 /* --- logout, rescan --- */
 
-static void name_session(const void *items, size_t index, char *text, size_t size_bytes)
+static int tell_session(struct hawser *run, const char *verb, const struct session_info *session,
+			const struct error *error)
 {
-	const struct session_info *session = &((const struct session_info *)items)[index];
-	char portal[PORTAL_TEXT_MAX];
+	char portal[PORTAL_TEXT_MAX], what[1100];
 
-	snprintf(text, size_bytes, "session %u, %s through %s", session->sid, session->target,
-		 portal_format(session->address, session->port, portal));
+	snprintf(what, sizeof(what), "%s of session %u, %s through %s", verb, session->sid,
+		 session->target, portal_format(session->address, session->port, portal));
+	return tell_end(run, what, error);
 }
 
-static int for_sessions(struct hawser *run, const char *member, const char *what,
-			const struct argument *arguments)
+/* The sessions that the command line means. Return: 0; the exit status after it was told why not */
+static int find_sessions(struct hawser *run, const char *verb, struct session_list *sessions)
 {
 	struct selection selection = hawser_selection(run, target_of(run));
 	owned_error struct error error = ERROR_INIT;
+
+	if (model_sessions(run->client, &selection, sessions, &error) < 0)
+		return hawser_report(run, verb, &error);
+	return sessions->count == 0 ? no_match(run, "session") : 0;
+}
+
+int hawser_logout(struct hawser *run)
+{
+	owned_sessions sessions = {};
+	struct error *errors;
+	int status = check_scope(run, "logout");
+
+	if (status == 0)
+		status = find_sessions(run, "logout", &sessions);
+	if (status != 0)
+		return status;
+	errors = calloc(sessions.count, sizeof(*errors));
+	if (!errors)
+		return hawser_fail(run, ERROR_NO_MEMORY, "out of memory");
+	logout_together(run->client, &sessions, run->force, errors);
+	for (size_t i = 0; i < sessions.count; i++) {
+		int r = tell_session(run, "logout", &sessions.items[i], &errors[i]);
+
+		status = status ? status : r;
+	}
+	errors_free(errors, sessions.count);
+	return status;
+}
+
+int hawser_rescan(struct hawser *run)
+{
+	static const struct argument no_options[] = {{.type = 'V'}, {}};
 	owned_sessions sessions = {};
 	struct call *calls;
-	int status;
+	int status = find_sessions(run, "rescan", &sessions);
 
-	if (model_sessions(run->client, &selection, &sessions, &error) < 0)
-		return hawser_report(run, what, &error);
-	if (sessions.count == 0)
-		return no_match(run, "session");
+	if (status != 0)
+		return status;
 	calls = calloc(sessions.count, sizeof(*calls));
 	if (!calls)
 		return hawser_fail(run, ERROR_NO_MEMORY, "out of memory");
@@ -270,29 +293,17 @@ static int for_sessions(struct hawser *run, const char *member, const char *what
 		calls[i] = (struct call){
 			.object = sessions.items[i].object,
 			.interface = "Session",
-			.member = member,
-			.arguments = arguments,
+			.member = "Rescan",
+			.arguments = no_options,
 		};
 	client_call_many(run->client, calls, sessions.count);
-	status = tell_calls(run, calls, sessions.count, what, name_session, sessions.items);
+	for (size_t i = 0; i < sessions.count; i++) {
+		int r = tell_session(run, "rescan", &sessions.items[i], &calls[i].error);
+
+		status = status ? status : r;
+	}
 	free_calls(calls, sessions.count);
 	return status;
-}
-
-int hawser_logout(struct hawser *run)
-{
-	const struct argument options[] = {{.type = 'b', .key = "force", .number = run->force}, {}};
-	const struct argument arguments[] = {{.type = 'V', .entries = options}, {}};
-	int status = check_scope(run, "logout");
-
-	return status ? status : for_sessions(run, "Logout", "logout of", arguments);
-}
-
-int hawser_rescan(struct hawser *run)
-{
-	static const struct argument no_options[] = {{.type = 'V'}, {}};
-
-	return for_sessions(run, "Rescan", "rescan of", no_options);
 }
 
 /* --- set --- */

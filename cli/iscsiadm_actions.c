@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/iscsiadm.h"
+#include "cli/logout.h"
 
 /* --- login --- */
 
@@ -110,9 +111,49 @@ int iscsiadm_login(struct iscsiadm *run, const struct selection *selection,
 
 /* --- sessions --- */
 
-/* @member of every one of @sessions, many at a time. Return: the calls, or NULL: no memory */
-static struct call *call_sessions(struct iscsiadm *run, const struct session_list *sessions,
-				  const char *member)
+static int tell_logouts(struct iscsiadm *run, const struct session_list *sessions,
+			const struct error *errors)
+{
+	struct tally tally = {};
+
+	for (size_t i = 0; i < sessions->count; i++) {
+		if (errors[i].code == ERROR_NONE)
+			layout_logout_done(run->out, &sessions->items[i]);
+		else
+			layout_logout_failed(run->err, &sessions->items[i], errors[i].code);
+		/* the name of who has the device in use is worth a line of its own */
+		if (errors[i].code == ERROR_BUSY)
+			iscsiadm_report(run, &errors[i]);
+		tally_add(&tally, errors[i].code);
+	}
+	if (tally.last != ERROR_NONE)
+		iscsiadm_complain(run, tally.last, "Could not logout of all requested sessions");
+	return error_exit_status(tally.last);
+}
+
+int iscsiadm_logout(struct iscsiadm *run, struct session_list *sessions)
+{
+	struct error *errors;
+	int status;
+
+	if (sessions->count == 0)
+		return iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "No matching sessions found");
+	errors = calloc(sessions->count, sizeof(*errors));
+	if (!errors)
+		return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
+	sessions_sort_as_listed(sessions);
+	sessions_group_by_target(sessions);
+	for (size_t i = 0; i < sessions->count; i++)
+		layout_logout_begun(run->out, &sessions->items[i]);
+	fflush(run->out); /* what is about to be done stands there while it takes its time */
+	logout_together(run->client, sessions, false, errors);
+	status = tell_logouts(run, sessions, errors);
+	errors_free(errors, sessions->count);
+	return status;
+}
+
+/* Rescan every one of @sessions, many at a time. Return: the calls, or NULL: no memory */
+static struct call *call_rescans(struct iscsiadm *run, const struct session_list *sessions)
 {
 	static const struct argument no_options[] = {{.type = 'V'}, {}};
 	struct call *calls = calloc(sessions->count + 1, sizeof(*calls));
@@ -124,7 +165,7 @@ static struct call *call_sessions(struct iscsiadm *run, const struct session_lis
 	for (size_t i = 0; i < sessions->count; i++) {
 		calls[i].object = sessions->items[i].object;
 		calls[i].interface = "Session";
-		calls[i].member = member;
+		calls[i].member = "Rescan";
 		calls[i].arguments = no_options;
 	}
 	fflush(run->out); /* what is about to be done stands there while it takes its time */
@@ -137,36 +178,6 @@ static void free_calls(struct call *calls, size_t count)
 	for (size_t i = 0; i < count; i++)
 		call_clear(&calls[i]);
 	free(calls);
-}
-
-int iscsiadm_logout(struct iscsiadm *run, struct session_list *sessions)
-{
-	struct tally tally = {};
-	struct call *calls;
-
-	if (sessions->count == 0)
-		return iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "No matching sessions found");
-	sessions_sort_as_listed(sessions);
-	sessions_group_by_target(sessions);
-	for (size_t i = 0; i < sessions->count; i++)
-		layout_logout_begun(run->out, &sessions->items[i]);
-	calls = call_sessions(run, sessions, "Logout");
-	if (!calls)
-		return error_exit_status(ERROR_NO_MEMORY);
-	for (size_t i = 0; i < sessions->count; i++) {
-		if (calls[i].error.code == ERROR_NONE)
-			layout_logout_done(run->out, &sessions->items[i]);
-		else
-			layout_logout_failed(run->err, &sessions->items[i], calls[i].error.code);
-		/* the name of who has the device in use is worth a line of its own */
-		if (calls[i].error.code == ERROR_BUSY)
-			iscsiadm_report(run, &calls[i].error);
-		tally_add(&tally, calls[i].error.code);
-	}
-	free_calls(calls, sessions->count);
-	if (tally.last != ERROR_NONE)
-		iscsiadm_complain(run, tally.last, "Could not logout of all requested sessions");
-	return error_exit_status(tally.last);
 }
 
 static bool is_listed(const struct session_info *session)
@@ -185,7 +196,7 @@ int iscsiadm_rescan(struct iscsiadm *run, struct session_list *sessions)
 	sessions_sort_as_listed(sessions);
 	for (size_t i = 0; i < sessions->count; i++)
 		layout_rescan(run->out, &sessions->items[i]);
-	calls = call_sessions(run, sessions, "Rescan");
+	calls = call_rescans(run, sessions);
 	if (!calls)
 		return error_exit_status(ERROR_NO_MEMORY);
 	for (size_t i = 0; i < sessions->count; i++) {

@@ -12,7 +12,8 @@ static bool is_listed(const struct session_info *session)
 /* All sessions, or the one of -r. Return: 0; the exit status after it was told why not. */
 static int find(struct iscsiadm *run, struct session_list *sessions)
 {
-	const struct selection selection = {.sid = run->options.sid};
+	const uint32_t sid = run->options.sid;
+	const struct selection selection = {.sids = &sid, .sid_count = sid ? 1 : 0};
 	owned_error struct error error = ERROR_INIT;
 	int status = iscsiadm_connect(run);
 
@@ -21,11 +22,11 @@ static int find(struct iscsiadm *run, struct session_list *sessions)
 	if (model_sessions(run->client, &selection, sessions, &error) < 0 &&
 	    (error.code != ERROR_NO_OBJECTS_FOUND && error.code != ERROR_SESSION_NOT_FOUND))
 		return iscsiadm_report(run, &error);
-	if (selection.sid == 0 || sessions->count > 0)
+	if (sid == 0 || sessions->count > 0)
 		return 0;
 	iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "could not read session targetname: 5");
 	iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "Could not get session info for sid %u",
-			  selection.sid);
+			  sid);
 	return EXIT_NO_SUCH_SESSION;
 }
 

@@ -17,12 +17,15 @@ void selection_arguments(const struct selection *selection,
 		{.type = 's', .key = "iface", .text = selection->iface},
 		{.type = 's', .key = "startup", .text = selection->startup},
 		{.type = 'q', .key = "port", .number = selection->port},
-		{.type = 'u', .key = "sid", .number = selection->sid},
+		{.type = 'U',
+		 .key = "sids",
+		 .numbers = selection->sids,
+		 .count = selection->sid_count},
 	};
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (all[i].text || all[i].number)
+		if (all[i].text || all[i].number || all[i].count)
 			entries[count++] = all[i];
 	entries[count] = (struct argument){};
 }

@@ -110,7 +110,8 @@ void map_list_clear(struct map_list *list);
 struct selection {
 	const char *target, *address, *iface, *startup;
 	uint16_t port;
-	uint32_t sid;
+	const uint32_t *sids;
+	size_t sid_count;
 };
 
 #define SELECTION_ARGUMENTS 8

@@ -14,6 +14,7 @@
 
 #include "daemon/manager.h"
 #include "dbus/interface.h"
+#include "dbus/marshal.h"
 
 struct bus_call;
 struct bus_reader;
@@ -40,14 +41,19 @@ const char *shown_path(enum object_kind kind, const void *object, char buffer[SH
 
 /* --- selection.c: which nodes, sessions or maps a call means --- */
 
-#define SELECTION_ANY_SID UINT32_MAX
+#define SELECTION_SIDS_MAX 16384 /* more than there are sessions; each is compared with each */
 
 struct selection {
 	struct node_selector node;
-	uint32_t sid; /* SELECTION_ANY_SID: all */
+	struct bus_numbers sids; /* not given: all */
 };
 
-/** selection_read() - a{sv} with keys target, address, port, iface, startup, sid. Return: 0, -1 */
+/**
+ * selection_read() - a{sv} with keys target, address, port, iface, startup, sids
+ * @selection: lives as long as the message that it is read from
+ *
+ * Return: 0; -1 with @error.
+ */
 int selection_read(struct bus_reader *reader, struct selection *selection, struct error *error);
 bool selection_has_node(const struct selection *selection, const struct node *node);
 bool selection_has_session(const struct selection *selection, const struct session_view *session);

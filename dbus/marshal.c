@@ -388,6 +388,22 @@ static void read_strings(struct bus_reader *reader, void *value)
 	bus_leave(reader);
 }
 
+static void read_numbers(struct bus_reader *reader, void *value)
+{
+	struct bus_numbers *numbers = value;
+	int count = 0;
+
+	*numbers = (struct bus_numbers){.given = true};
+	if (!bus_enter_array(reader))
+		return;
+	/* not asked about an empty one: what it says of its items then is not defined */
+	if (bus_more(reader))
+		dbus_message_iter_get_fixed_array(&reader->level[reader->depth], &numbers->items,
+						  &count);
+	numbers->count = (unsigned)count;
+	bus_leave(reader);
+}
+
 static void read_bool(struct bus_reader *reader, void *value)
 {
 	*(bool *)value = bus_read_bool(reader);
@@ -413,7 +429,7 @@ static const struct option_type {
 	void (*read)(struct bus_reader *reader, void *value);
 } option_types[] = {
 	{"b", read_bool},   {"q", read_u16},	  {"u", read_u32},
-	{"s", read_string}, {"as", read_strings},
+	{"s", read_string}, {"as", read_strings}, {"au", read_numbers},
 };
 
 static const struct option_type *find_type(const char *signature)

@@ -86,9 +86,17 @@ struct bus_strings {
 	const char *text[BUS_STRINGS_MAX];
 };
 
+/** struct bus_numbers - an "au" option; the numbers live as long as the message */
+struct bus_numbers {
+	bool given; /* an empty list is not the same as none */
+	unsigned count;
+	const uint32_t *items;
+};
+
 /**
  * struct bus_option - one key that a trailing a{sv} may hold
- * @signature: "b" bool, "q" uint16_t, "u" uint32_t, "s" const char *, "as" struct bus_strings
+ * @signature: "b" bool, "q" uint16_t, "u" uint32_t, "s" const char *, "as" struct bus_strings,
+ *	"au" struct bus_numbers
  * @offset: of the member in the struct that bus_read_options() fills
  */
 struct bus_option {

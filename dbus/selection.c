@@ -3,14 +3,13 @@
 #include <string.h>
 
 #include "dbus/interfaces.h"
-#include "dbus/marshal.h"
 #include "util/text.h"
 
-/* The selector as it comes: texts that live in the message. */
+/* The selector as it comes: texts and numbers that live in the message. */
 struct wire_selection {
 	const char *target, *address, *iface, *startup;
 	uint16_t port;
-	uint32_t sid;
+	struct bus_numbers sids;
 };
 
 static const struct bus_option selection_options[] = {
@@ -19,18 +18,21 @@ static const struct bus_option selection_options[] = {
 	BUS_OPTION("port", "q", struct wire_selection, port),
 	BUS_OPTION("iface", "s", struct wire_selection, iface),
 	BUS_OPTION("startup", "s", struct wire_selection, startup),
-	BUS_OPTION("sid", "u", struct wire_selection, sid),
+	BUS_OPTION("sids", "au", struct wire_selection, sids),
 	{},
 };
 
 int selection_read(struct bus_reader *reader, struct selection *selection, struct error *error)
 {
-	struct wire_selection wire = {"", "", "", "", 0, SELECTION_ANY_SID};
+	struct wire_selection wire = {"", "", "", "", 0, {}};
 	struct node_selector *node = &selection->node;
 
 	if (bus_read_options(reader, selection_options, &wire, error) < 0)
 		return -1;
-	*selection = (struct selection){.node.port = wire.port, .sid = wire.sid};
+	if (wire.sids.count > SELECTION_SIDS_MAX)
+		return error_set(error, ERROR_INVALID_ARGUMENT,
+				 "the selector names more than %d sessions", SELECTION_SIDS_MAX);
+	*selection = (struct selection){.node.port = wire.port, .sids = wire.sids};
 	if (text_copy(node->target, sizeof(node->target), wire.target) &&
 	    text_copy(node->address, sizeof(node->address), wire.address) &&
 	    text_copy(node->iface, sizeof(node->iface), wire.iface) &&
@@ -39,10 +41,22 @@ int selection_read(struct bus_reader *reader, struct selection *selection, struc
 	return error_set(error, ERROR_INVALID_ARGUMENT, "a text of the selector is too long");
 }
 
+static bool has_sid(const struct selection *selection, uint32_t sid)
+{
+	const struct bus_numbers *sids = &selection->sids;
+
+	if (!sids->given)
+		return true;
+	for (unsigned i = 0; i < sids->count; i++) {
+		if (sids->items[i] == sid)
+			return true;
+	}
+	return false;
+}
+
 bool selection_has_session(const struct selection *selection, const struct session_view *session)
 {
-	return (selection->sid == SELECTION_ANY_SID || selection->sid == session->sid) &&
-	       session_matches(session, &selection->node);
+	return session_matches(session, &selection->node) && has_sid(selection, session->sid);
 }
 
 bool selection_has_node(const struct selection *selection, const struct node *node)
@@ -51,10 +65,10 @@ bool selection_has_node(const struct selection *selection, const struct node *no
 
 	if (!node_matches(node, &selection->node))
 		return false;
-	if (selection->sid == SELECTION_ANY_SID)
+	if (!selection->sids.given)
 		return true;
 	list_for_each (session, &node->sessions, node_link) {
-		if (session->sid == selection->sid)
+		if (has_sid(selection, session->sid))
 			return true;
 	}
 	return false;
@@ -64,8 +78,8 @@ static bool selects_all(const struct selection *selection)
 {
 	const struct node_selector *node = &selection->node;
 
-	return selection->sid == SELECTION_ANY_SID && !*node->target && !*node->address &&
-	       !node->port && !*node->iface && !*node->startup;
+	return !selection->sids.given && !*node->target && !*node->address && !node->port &&
+	       !*node->iface && !*node->startup;
 }
 
 bool selection_has_map(const struct selection *selection, const struct map_view *map)

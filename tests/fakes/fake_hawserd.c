@@ -5,9 +5,10 @@
  * The D-Bus face over a manager that only pretends: for trying clients without a target, root or a
  * kernel. 2 nodes, 2 sessions, 1 map with 2 paths; what clients change is kept until it ends.
  *
- *	fake_hawserd --run-dir DIR [--objects N] [--hold]
+ *	fake_hawserd --run-dir DIR [--objects N] [--hold] [--in-use]
  *
- * --objects adds N nodes with a session each; --hold never ends an operation.
+ * --objects adds N nodes with a session each; --hold never ends an operation; with --in-use
+ *somebody has the device of the map in use.
  */
 
 #include <getopt.h>
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
 		{"run-dir", required_argument, NULL, 'r'},
 		{"objects", required_argument, NULL, 'o'},
 		{"hold", no_argument, NULL, 'h'},
+		{"in-use", no_argument, NULL, 'u'},
 		{},
 	};
 	struct manager *manager = fake_manager_new();
@@ -79,6 +81,8 @@ int main(int argc, char **argv)
 			add_objects(manager, (unsigned)strtoul(optarg, NULL, 10));
 		else if (option == 'h')
 			fake_manager_hold(manager);
+		else if (option == 'u')
+			fake_manager_use(manager);
 		else
 			return 2;
 	}

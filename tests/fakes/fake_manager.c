@@ -16,6 +16,7 @@
 enum fake_operation {
 	FAKE_LOGIN,
 	FAKE_LOGOUT,
+	FAKE_REFRESH,
 	FAKE_OTHER,
 	FAKE_DISCOVER,
 };
@@ -32,10 +33,15 @@ struct waiting {
 	void *userdata;
 };
 
+struct fake_session {
+	struct session_view view;
+	bool planned; /* manager_plan_logout() */
+};
+
 struct manager {
 	struct list nodes, sessions, maps, observers, waiting;
 	uint32_t last_sid;
-	bool hold;
+	bool hold, in_use;
 	struct error next_error;
 	struct discovery_request last_discovery;
 };
@@ -176,9 +182,15 @@ static struct unit_view *add_unit(struct session_view *session, uint64_t number,
 	return unit;
 }
 
+static struct fake_session *fake_of(struct session_view *session)
+{
+	return container_of(session, struct fake_session, view);
+}
+
 struct session_view *fake_session_add(struct manager *manager, struct node *node)
 {
-	struct session_view *session = must(calloc(1, sizeof(*session)));
+	struct fake_session *fake = must(calloc(1, sizeof(*fake)));
+	struct session_view *session = &fake->view;
 
 	session->sid = ++manager->last_sid;
 	session->node = node;
@@ -293,7 +305,7 @@ void fake_session_remove(struct manager *manager, struct session_view *session)
 	list_remove(&session->node_link);
 	tell_removed(manager, OBJECT_SESSION, session);
 	error_clear(&session->last_error);
-	free(session);
+	free(fake_of(session));
 }
 
 static void remove_node(struct manager *manager, struct node *node)
@@ -555,6 +567,18 @@ static void end_logout(struct manager *manager, struct waiting *waiting)
 		fake_session_remove(manager, session);
 }
 
+static void end_refresh(struct manager *manager)
+{
+	struct map_view *map;
+	struct path_view *path;
+
+	list_for_each (map, &manager->maps, link)
+		list_for_each (path, &map->paths, link) {
+			path->statistics.reads += FAKE_READS_A_ROUND;
+			path->statistics.ewma_latency_ns = 250000;
+		}
+}
+
 /* One target answers, at the portal that was asked. */
 static void end_discovery(struct manager *manager, struct waiting *waiting)
 {
@@ -578,6 +602,8 @@ static void end_operation(struct manager *manager, struct waiting *waiting)
 		end_login(manager, waiting);
 	else if (waiting->operation == FAKE_LOGOUT)
 		end_logout(manager, waiting);
+	else if (waiting->operation == FAKE_REFRESH)
+		end_refresh(manager);
 	if (waiting->operation == FAKE_DISCOVER)
 		end_discovery(manager, waiting);
 	else
@@ -633,12 +659,40 @@ void manager_login(struct manager *manager, struct node *node, bool wait, manage
 
 void manager_plan_logout(struct session_view *session, bool planned)
 {
-	/* nothing here is ever in use */
+	fake_of(session)->planned = planned;
+}
+
+void fake_manager_use(struct manager *manager)
+{
+	manager->in_use = true;
+}
+
+static bool takes_last_path(const struct map_view *map, const struct session_view *session)
+{
+	const struct path_view *path;
+
+	list_for_each (path, &map->paths, link)
+		if (path->session != session && !fake_of(path->session)->planned)
+			return false;
+	return true;
+}
+
+static void refuse_in_use(struct manager *manager, const struct session_view *session)
+{
+	const struct unit_view *unit;
+
+	list_for_each (unit, &session->units, link)
+		if (unit->path && takes_last_path(unit->path->map, session))
+			fake_manager_fail_next(manager, ERROR_BUSY,
+					       "device /dev/loop0 (backup) is in use: mounted on "
+					       "/srv/backup");
 }
 
 void manager_logout(struct manager *manager, struct session_view *session, bool force,
 		    manager_done *done, void *userdata)
 {
+	if (manager->in_use && !force)
+		refuse_in_use(manager, session);
 	start(manager, &(struct waiting){.operation = FAKE_LOGOUT,
 					 .sid = session->sid,
 					 .done = done,
@@ -654,7 +708,8 @@ void manager_rescan(struct manager *manager, struct session_view *session, manag
 
 void manager_refresh_statistics(struct manager *manager, manager_done *done, void *userdata)
 {
-	manager_rescan(manager, NULL, done, userdata);
+	start(manager,
+	      &(struct waiting){.operation = FAKE_REFRESH, .done = done, .userdata = userdata});
 }
 
 void manager_discover(struct manager *manager, const struct discovery_request *request,

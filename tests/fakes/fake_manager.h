@@ -40,8 +40,13 @@ void fake_manager_hold(struct manager *manager);
 void fake_manager_release(struct manager *manager);
 /** fake_manager_waiting() - how many wait */
 unsigned fake_manager_waiting(const struct manager *manager);
+/** fake_manager_use() - from now on somebody has every device in use */
+void fake_manager_use(struct manager *manager);
 /** fake_manager_fail_next() - the next operation ends with this error */
 void fake_manager_fail_next(struct manager *manager, enum error_code code, const char *text);
+
+/** FAKE_READS_A_ROUND - that every path has served more after each manager_refresh_statistics() */
+#define FAKE_READS_A_ROUND 1000000
 
 /** fake_manager_last_discovery() - what was asked for */
 const struct discovery_request *fake_manager_last_discovery(const struct manager *manager);

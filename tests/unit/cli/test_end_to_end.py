@@ -332,6 +332,33 @@ def logins_logouts_and_their_exit_statuses(lab):
 
 
 @case
+def a_device_in_use_keeps_all_its_sessions(lab):
+    lab.start("--in-use")
+    failed = "iscsiadm: initiator reported error (28 - device or resource in use)\n"
+    holder = "iscsiadm: device /dev/loop0 (backup) is in use: mounted on /srv/backup\n"
+    trailer = "iscsiadm: Could not logout of all requested sessions\n"
+    begun = session_line("Logging out of session", 1, FIRST) + session_line(
+        "Logging out of session", 2, SECOND
+    )
+    refused = [
+        session_line("iscsiadm: Could not logout of", sid, address, ".") + failed + holder
+        for sid, address in ((1, FIRST), (2, SECOND))
+    ]
+    for words in ("-m session -u", "-m node -u", f"-m node -T {TARGET} -u", "-m node -U all"):
+        lab.iscsiadm(words, 28, begun, "".join(refused) + trailer)
+    result = lab.hawser("logout --all", 28)
+    assert result.out == "" and result.err.count("mounted on /srv/backup") == 2, result
+    assert len(lab.iscsiadm("-m session").out.splitlines()) == 2
+    # one path less is no harm, the last one is
+    lab.iscsiadm("-m session -r 1 -u", 0)
+    lab.iscsiadm(
+        f"-m node -T {TARGET} -u", 28, session_line("Logging out of session", 2, SECOND),
+        refused[1] + trailer,
+    )  # fmt: skip
+    assert lab.hawser("logout --sid 2 --force").out.endswith(": done\n")
+
+
+@case
 def groups_follow_node_startup(lab):
     lab.start()
     lab.iscsiadm("-m node -U all")

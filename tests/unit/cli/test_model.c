@@ -87,17 +87,23 @@ static void empty_lists_are_fine(void **state)
 
 static void a_selection_says_only_what_it_names(void **state)
 {
+	static const uint32_t sids[] = {7, 8};
 	struct argument entries[SELECTION_ARGUMENTS];
 
-	selection_arguments(&(struct selection){}, entries);
+	selection_arguments(&(struct selection){.sids = sids}, entries);
 	assert_int_equal(entries[0].type, 0);
-	selection_arguments(&(struct selection){.target = "t", .port = 3260, .sid = 7}, entries);
+	selection_arguments(
+		&(struct selection){.target = "t", .port = 3260, .sids = sids, .sid_count = 2},
+		entries);
 	assert_string_equal(entries[0].key, "target");
 	assert_string_equal(entries[0].text, "t");
 	assert_string_equal(entries[1].key, "port");
 	assert_int_equal(entries[1].type, 'q');
 	assert_int_equal(entries[1].number, 3260);
-	assert_string_equal(entries[2].key, "sid");
+	assert_string_equal(entries[2].key, "sids");
+	assert_int_equal(entries[2].type, 'U');
+	assert_ptr_equal(entries[2].numbers, sids);
+	assert_int_equal(entries[2].count, 2);
 	assert_int_equal(entries[3].type, 0);
 }
 

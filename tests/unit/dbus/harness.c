@@ -239,6 +239,21 @@ void dict_add_strings(struct dict *dict, const char *key, const char *const *tex
 	dbus_message_iter_close_container(&dict->array, &entry);
 }
 
+void dict_add_numbers(struct dict *dict, const char *key, const uint32_t *numbers, int count)
+{
+	DBusMessageIter entry, variant, array;
+
+	dbus_message_iter_open_container(&dict->array, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+	dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &key);
+	dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, "au", &variant);
+	dbus_message_iter_open_container(&variant, DBUS_TYPE_ARRAY, "u", &array);
+	for (int i = 0; i < count; i++)
+		dbus_message_iter_append_basic(&array, DBUS_TYPE_UINT32, &numbers[i]);
+	dbus_message_iter_close_container(&variant, &array);
+	dbus_message_iter_close_container(&entry, &variant);
+	dbus_message_iter_close_container(&dict->array, &entry);
+}
+
 void dict_close(struct dict *dict)
 {
 	dbus_message_iter_close_container(&dict->message, &dict->array);

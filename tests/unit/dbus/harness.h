@@ -71,6 +71,7 @@ struct dict {
 void dict_open(DBusMessage *message, struct dict *dict);
 void dict_add(struct dict *dict, const char *key, int type, const void *value);
 void dict_add_strings(struct dict *dict, const char *key, const char *const *texts, int count);
+void dict_add_numbers(struct dict *dict, const char *key, const uint32_t *numbers, int count);
 void dict_close(struct dict *dict);
 void dict_empty(DBusMessage *message);
 

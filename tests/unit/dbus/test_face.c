@@ -110,17 +110,73 @@ static void a_selector_keeps_what_matches(void **state)
 	struct harness *h = harness_start_populated();
 	const char *address = "192.0.2.12", *nobody = "iqn.nobody", *startup = "automatic";
 	const dbus_uint16_t port = 3260, other_port = 3261;
-	const dbus_uint32_t sid = 2;
 
 	assert_int_equal(count_listed(h, "ListNodes", "address", 's', &address), 1);
 	assert_int_equal(count_listed(h, "ListNodes", "target", 's', &nobody), 0);
 	assert_int_equal(count_listed(h, "ListNodes", "port", 'q', &port), 2);
 	assert_int_equal(count_listed(h, "ListNodes", "port", 'q', &other_port), 0);
 	assert_int_equal(count_listed(h, "ListNodes", "startup", 's', &startup), 0);
-	assert_int_equal(count_listed(h, "ListNodes", "sid", 'u', &sid), 1);
-	assert_int_equal(count_listed(h, "ListSessions", "sid", 'u', &sid), 1);
 	assert_int_equal(count_listed(h, "ListMaps", "address", 's', &address), 1);
 	assert_int_equal(count_listed(h, "ListMaps", "target", 's', &nobody), 0);
+	harness_stop(h);
+}
+
+/* Manager.@member(a{sv} selector of these sessions); @behind: and an empty a{sv} */
+static DBusMessage *with_sids(const char *member, const uint32_t *sids, int count, bool behind)
+{
+	DBusMessage *message = harness_method(ROOT, "org.hawser1.Manager", member);
+	struct dict dict;
+
+	dict_open(message, &dict);
+	dict_add_numbers(&dict, "sids", sids, count);
+	dict_close(&dict);
+	if (behind)
+		dict_empty(message);
+	return message;
+}
+
+static void sessions_are_selected_by_number(void **state)
+{
+	static const uint32_t sids[] = {2, 1, 99};
+	static const struct {
+		const char *member;
+		const uint32_t *sids;
+		int count, objects;
+	} cells[] = {
+		{"ListNodes", sids, 1, 1},     {"ListNodes", sids, 2, 2},
+		{"ListNodes", sids + 2, 1, 0}, {"ListNodes", NULL, 0, 0},
+		{"ListSessions", sids, 1, 1},  {"ListSessions", sids, 3, 2},
+		{"ListSessions", sids, 0, 0},  {"ListSessions", sids + 2, 1, 0},
+		{"ListMaps", sids, 1, 1},      {"ListMaps", sids + 2, 1, 0},
+		{"ListMaps", NULL, 0, 0},
+	};
+	struct harness *h = harness_start_populated();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cells); i++) {
+		DBusMessage *reply = harness_call(
+			h, h->client,
+			with_sids(cells[i].member, cells[i].sids, cells[i].count, false));
+		DBusMessageIter array;
+
+		assert_true(dbus_message_has_signature(reply, "a(oa{sv})"));
+		dbus_message_iter_init(reply, &array);
+		assert_int_equal(dbus_message_iter_get_element_count(&array), cells[i].objects);
+		dbus_message_unref(reply);
+	}
+	harness_stop(h);
+}
+
+static void more_sessions_than_can_be_are_refused(void **state)
+{
+	struct harness *h = harness_start_populated();
+	owned_memory uint32_t *sids = calloc(16385, sizeof(*sids));
+
+	harness_assert_reply(
+		harness_call(h, h->client, with_sids("ListSessions", sids, 16384, false)),
+		"a(oa{sv})");
+	harness_assert_error(
+		harness_call(h, h->client, with_sids("ListSessions", sids, 16385, false)),
+		DBUS_ERROR "InvalidArgs");
 	harness_stop(h);
 }
 
@@ -224,6 +280,56 @@ static void statistics_have_every_session_and_path(void **state)
 	dbus_message_iter_init(reply, &array);
 	assert_int_equal(dbus_message_iter_get_element_count(&array), 4);
 	dbus_message_unref(reply);
+	harness_stop(h);
+}
+
+static void maps_are_listed_with_counters_of_now(void **state)
+{
+	struct harness *h = harness_start_populated();
+	struct path_view *path = list_first(&first_map(h)->paths, struct path_view, link);
+	char object[192], reads[32];
+
+	path->statistics.reads = 7;
+	snprintf(object, sizeof(object), "%s/path/p%016lx", path_of_map(first_map(h)),
+		 (unsigned long)path->id);
+	assert_string_equal(harness_property(h, object, "org.hawser1.Path", "Reads"), "7");
+	harness_assert_reply(harness_ask(h, ROOT, "Manager.ListMaps", 1), "a(oa{sv})");
+	snprintf(reads, sizeof(reads), "%d", 7 + FAKE_READS_A_ROUND);
+	assert_string_equal(harness_property(h, object, "org.hawser1.Path", "Reads"), reads);
+	harness_stop(h);
+}
+
+static void maps_are_listed_when_the_workers_have_answered(void **state)
+{
+	struct harness *h = harness_start_populated();
+	static const uint32_t sids[] = {2};
+	DBusPendingCall *pending;
+	DBusMessageIter array;
+	DBusMessage *reply;
+
+	fake_manager_hold(h->manager);
+	pending = harness_send(h, h->client, with_sids("ListMaps", sids, 1, false));
+	HARNESS_WAIT(h, fake_manager_waiting(h->manager) == 1);
+	harness_forget_signals(h);
+	assert_false(dbus_pending_call_get_completed(pending));
+	/* meanwhile the map loses its path through that session */
+	fake_session_remove(h->manager, manager_find_session(h->manager, 2));
+	fake_manager_release(h->manager);
+	HARNESS_WAIT(h, dbus_pending_call_get_completed(pending));
+	reply = dbus_pending_call_steal_reply(pending);
+	assert_true(dbus_message_iter_init(reply, &array));
+	assert_int_equal(dbus_message_iter_get_element_count(&array), 0);
+	dbus_message_unref(reply);
+	dbus_pending_call_unref(pending);
+	harness_stop(h);
+}
+
+static void maps_are_listed_also_when_counters_cannot_be_had(void **state)
+{
+	struct harness *h = harness_start_populated();
+
+	fake_manager_fail_next(h->manager, ERROR_NO_MEMORY, "no memory");
+	harness_assert_reply(harness_ask(h, ROOT, "Manager.ListMaps", 1), "a(oa{sv})");
 	harness_stop(h);
 }
 
@@ -551,6 +657,59 @@ static void logout_many_survives_sessions_that_vanish_meanwhile(void **state)
 	harness_assert_reply(harness_ask(h, ROOT, "Manager.LogoutMany", 2), "a(oss)");
 	assert_true(list_empty(manager_sessions(h->manager)));
 	assert_true(list_empty(manager_maps(h->manager)));
+	harness_stop(h);
+}
+
+static void logout_many_takes_the_named_sessions_and_no_other(void **state)
+{
+	static const uint32_t sids[] = {2, 99};
+	struct harness *h = harness_start_populated();
+
+	harness_assert_error(harness_call(h, h->client, with_sids("LogoutMany", NULL, 0, true)),
+			     OUR_ERROR "NoObjectsFound");
+	harness_assert_reply(harness_call(h, h->client, with_sids("LogoutMany", sids, 2, true)),
+			     "a(oss)");
+	assert_non_null(manager_find_session(h->manager, 1));
+	assert_null(manager_find_session(h->manager, 2));
+	harness_stop(h);
+}
+
+/* How many of the rows of LogoutMany's answer are errors. */
+static int count_failed(DBusMessage *reply)
+{
+	DBusMessageIter array, item, field;
+	int failed = 0;
+
+	assert_true(dbus_message_has_signature(reply, "a(oss)"));
+	dbus_message_iter_init(reply, &array);
+	for (dbus_message_iter_recurse(&array, &item);
+	     dbus_message_iter_get_arg_type(&item) != DBUS_TYPE_INVALID;
+	     dbus_message_iter_next(&item)) {
+		dbus_message_iter_recurse(&item, &field);
+		dbus_message_iter_next(&field);
+		failed += strcmp(harness_text_of(&field), OUR_ERROR "Busy") == 0;
+	}
+	dbus_message_unref(reply);
+	return failed;
+}
+
+static void a_device_in_use_keeps_its_paths_together(void **state)
+{
+	static const uint32_t both[] = {1, 2};
+	struct harness *h = harness_start_populated();
+
+	fake_manager_use(h->manager);
+	assert_int_equal(
+		count_failed(harness_call(h, h->client, with_sids("LogoutMany", both, 2, true))),
+		2);
+	/* one of them may go, and then the other may not */
+	assert_int_equal(
+		count_failed(harness_call(h, h->client, with_sids("LogoutMany", both, 1, true))),
+		0);
+	assert_int_equal(
+		count_failed(harness_call(h, h->client, with_sids("LogoutMany", both, 2, true))),
+		1);
+	assert_non_null(manager_find_session(h->manager, 2));
 	harness_stop(h);
 }
 
@@ -1138,10 +1297,15 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_give_every_object_with_its_properties),
 		cmocka_unit_test(a_selector_keeps_what_matches),
+		cmocka_unit_test(sessions_are_selected_by_number),
+		cmocka_unit_test(more_sessions_than_can_be_are_refused),
 		cmocka_unit_test(properties_show_the_views),
 		cmocka_unit_test(the_state_of_a_node_sums_up_its_sessions),
 		cmocka_unit_test(names_find_their_objects),
 		cmocka_unit_test(statistics_have_every_session_and_path),
+		cmocka_unit_test(maps_are_listed_with_counters_of_now),
+		cmocka_unit_test(maps_are_listed_when_the_workers_have_answered),
+		cmocka_unit_test(maps_are_listed_also_when_counters_cannot_be_had),
 		cmocka_unit_test(holders_are_named),
 		cmocka_unit_test(what_does_not_exist_is_said_so),
 		cmocka_unit_test(properties_that_do_not_exist_or_cannot_be_set_are_refused),
@@ -1155,6 +1319,8 @@ int main(void)
 		cmocka_unit_test(login_many_answers_when_the_last_has_ended),
 		cmocka_unit_test(a_selection_of_nothing_is_an_error),
 		cmocka_unit_test(logout_many_survives_sessions_that_vanish_meanwhile),
+		cmocka_unit_test(logout_many_takes_the_named_sessions_and_no_other),
+		cmocka_unit_test(a_device_in_use_keeps_its_paths_together),
 		cmocka_unit_test(login_and_logout_of_one_node),
 		cmocka_unit_test(a_caller_that_leaves_does_not_end_the_work),
 		cmocka_unit_test(work_that_ends_after_the_face_stopped_is_no_harm),

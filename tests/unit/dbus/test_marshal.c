@@ -19,12 +19,17 @@ struct values {
 	uint32_t u;
 	const char *s;
 	struct bus_strings as;
+	struct bus_numbers au;
 };
 
 static const struct bus_option options[] = {
-	BUS_OPTION("yes", "b", struct values, b),    BUS_OPTION("port", "q", struct values, q),
-	BUS_OPTION("sid", "u", struct values, u),    BUS_OPTION("name", "s", struct values, s),
-	BUS_OPTION("list", "as", struct values, as), {},
+	BUS_OPTION("yes", "b", struct values, b),
+	BUS_OPTION("port", "q", struct values, q),
+	BUS_OPTION("sid", "u", struct values, u),
+	BUS_OPTION("name", "s", struct values, s),
+	BUS_OPTION("list", "as", struct values, as),
+	BUS_OPTION("sids", "au", struct values, au),
+	{},
 };
 
 static DBusMessage *new_message(struct bus_writer *writer)
@@ -171,6 +176,52 @@ static void options_fill_the_members_they_name(void **state)
 	dbus_message_unref(message);
 }
 
+static void add_numbers(struct bus_writer *writer, unsigned count)
+{
+	bus_open_array(writer, "{sv}");
+	bus_open_property(writer, "sids", "au");
+	bus_open_array(writer, "u");
+	for (unsigned i = 0; i < count; i++)
+		bus_write_u32(writer, UINT32_MAX - i);
+	bus_close(writer);
+	bus_close_property(writer);
+	bus_property_u32(writer, "sid", 42); /* what follows is still found */
+	bus_close(writer);
+}
+
+static void numbers_are_read_where_they_lie(void **state)
+{
+	static const unsigned counts[] = {0, 1, 1000};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct values values = {};
+		struct bus_writer writer;
+		DBusMessage *message = new_message(&writer);
+
+		add_numbers(&writer, counts[i]);
+		assert_int_equal(read_back(message, &values, NULL), 0);
+		assert_true(values.au.given);
+		assert_int_equal(values.au.count, counts[i]);
+		for (unsigned j = 0; j < counts[i]; j++)
+			assert_int_equal(values.au.items[j], UINT32_MAX - j);
+		assert_int_equal(values.u, 42);
+		dbus_message_unref(message);
+	}
+}
+
+static void numbers_that_are_not_given_are_not_an_empty_list(void **state)
+{
+	struct values values = {};
+	struct bus_writer writer;
+	DBusMessage *message = new_message(&writer);
+
+	bus_open_array(&writer, "{sv}");
+	bus_close(&writer);
+	assert_int_equal(read_back(message, &values, NULL), 0);
+	assert_false(values.au.given);
+	dbus_message_unref(message);
+}
+
 static void an_unknown_option_is_named_in_the_error(void **state)
 {
 	owned_error struct error error = ERROR_INIT;
@@ -190,7 +241,7 @@ static void an_unknown_option_is_named_in_the_error(void **state)
 
 static void an_option_of_another_type_is_refused(void **state)
 {
-	static const char *const keys[] = {"yes", "port", "sid", "list"};
+	static const char *const keys[] = {"yes", "port", "sid", "list", "sids"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		owned_error struct error error = ERROR_INIT;
@@ -267,6 +318,8 @@ int main(void)
 		cmocka_unit_test(a_half_written_message_can_be_given_up),
 		cmocka_unit_test(equal_values_have_equal_hashes_and_others_do_not),
 		cmocka_unit_test(options_fill_the_members_they_name),
+		cmocka_unit_test(numbers_are_read_where_they_lie),
+		cmocka_unit_test(numbers_that_are_not_given_are_not_an_empty_list),
 		cmocka_unit_test(an_unknown_option_is_named_in_the_error),
 		cmocka_unit_test(an_option_of_another_type_is_refused),
 		cmocka_unit_test(a_list_option_is_bounded),
