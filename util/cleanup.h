@@ -63,16 +63,18 @@ static inline void cleanup_close(int *fd)
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-#define MIN(a, b) \
+/* A number of its own for each use, so that MIN() may stand inside MIN() without shadowing. */
+#define PASTE_(a, b) a##b
+#define PASTE(a, b)  PASTE_(a, b)
+
+#define CHOOSE_(a, b, operator, unique) \
 	({ \
-		__auto_type min_a_ = (a); \
-		__auto_type min_b_ = (b); \
-		min_a_ < min_b_ ? min_a_ : min_b_; \
+		__auto_type PASTE(a_, unique) = (a); \
+		__auto_type PASTE(b_, unique) = (b); \
+		PASTE(a_, unique) \
+			operator PASTE(b_, unique) ? PASTE(a_, unique) : PASTE(b_, unique); \
 	})
 
-#define MAX(a, b) \
-	({ \
-		__auto_type max_a_ = (a); \
-		__auto_type max_b_ = (b); \
-		max_a_ > max_b_ ? max_a_ : max_b_; \
-	})
+/** MIN(), MAX() - of two values of one type; each is evaluated once */
+#define MIN(a, b) CHOOSE_(a, b, <, __COUNTER__)
+#define MAX(a, b) CHOOSE_(a, b, >, __COUNTER__)
