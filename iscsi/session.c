@@ -104,6 +104,7 @@ static void session_start_task(struct session *session, struct nexus *nexus,
 	task->initiator_task_tag = (generation % TAG_GENERATIONS) << TAG_INDEX_BITS | index;
 	task_start(task, nexus, command);
 	list_append(&session->queued, &task->link);
+	connection_kick(session->connection);
 }
 
 static void session_release_task(struct session *session, struct task *task)
@@ -178,7 +179,6 @@ static int session_execute(void *owner, struct nexus *nexus, struct scsi_command
 	} else {
 		session_start_task(session, nexus, command);
 	}
-	connection_kick(session->connection);
 	return 0;
 }
 
@@ -216,8 +216,8 @@ static void session_abort_task(struct session *session, struct task *task)
 		session_admit_waiting(session);
 	} else if (task->state == TASK_SENT) {
 		task_management_abort(&session->management, task);
+		connection_kick(session->connection);
 	}
-	connection_kick(session->connection);
 }
 
 static void session_abort(void *owner, struct scsi_command *command)
