@@ -25,6 +25,7 @@ struct ring {
 	struct list deferred;
 	uint64_t now_ns;
 	bool enabled, stopping, mailbox_waiting;
+	bool poll_first; /* the kernel can wait before it tries to receive */
 };
 
 static uint64_t clock_ns(void)
@@ -188,7 +189,7 @@ static void ring_timed_out(struct op *op, int res, unsigned flags)
 	container_of(op, struct ring, timeout_op)->timeout_ns = 0;
 }
 
-static int uring_start(struct io_uring *uring, unsigned entries)
+static int uring_start(struct io_uring *uring, unsigned entries, bool *newest)
 {
 	/* In this order: task work only when we ask for it (6.1), less of it (5.19), plain. The
 	 * ring starts disabled, because SINGLE_ISSUER binds it to the thread that enables it. */
@@ -206,6 +207,7 @@ static int uring_start(struct io_uring *uring, unsigned entries)
 		};
 
 		r = io_uring_queue_init_params(entries, uring, &params);
+		*newest = i == 0;
 	}
 	return r;
 }
@@ -224,7 +226,8 @@ int ring_new(unsigned entries, struct ring **ret)
 	r = mailbox_new(&ring->mailbox);
 	if (r < 0)
 		goto fail;
-	r = uring_start(&ring->uring, entries);
+	/* Kernels that defer task work (6.1) all know IORING_RECVSEND_POLL_FIRST (5.19). */
+	r = uring_start(&ring->uring, entries, &ring->poll_first);
 	if (r < 0)
 		goto fail;
 	*ret = ring;
@@ -382,11 +385,17 @@ int ring_run(struct ring *ring)
 
 void ring_recvmsg(struct ring *ring, struct op *op, int fd, struct msghdr *message, int flags)
 {
+	struct io_uring_sqe *sqe = ring_sqe(ring, op);
+
 	if (message->msg_iovlen == 1)
-		RING_SUBMIT(ring, op, io_uring_prep_recv, fd, message->msg_iov->iov_base,
-			    message->msg_iov->iov_len, flags);
+		io_uring_prep_recv(sqe, fd, message->msg_iov->iov_base, message->msg_iov->iov_len,
+				   flags);
 	else
-		RING_SUBMIT(ring, op, io_uring_prep_recvmsg, fd, message, (unsigned)flags);
+		io_uring_prep_recvmsg(sqe, fd, message, (unsigned)flags);
+	/* What was there has just been received: an attempt before waiting would mostly fail. */
+	if (ring->poll_first)
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	io_uring_sqe_set_data(sqe, op);
 }
 
 void ring_sendmsg(struct ring *ring, struct op *op, int fd, const struct msghdr *message, int flags)
