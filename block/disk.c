@@ -6,10 +6,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "block/exporter.h"
 #include "block/holders.h"
 #include "util/cleanup.h"
+
+#define GRACE_MS      1000
+#define GRACE_STEP_MS 20
 
 /* The best first: "auto" takes the first that works here. */
 static const struct exporter_ops *const exporters[] = {
@@ -117,10 +121,36 @@ int disk_resize(struct disk *disk, uint64_t blocks)
 	return disk->ops->resize(disk->device, blocks, &last_step);
 }
 
+/*
+ * Who has the device open for a moment only, udev and blkid above all, gets that moment. The kernel
+ * is not asked: its way to find out is to begin the removal, and with requests hanging it would not
+ * come back from there.
+ */
+static bool in_use(const struct disk *disk)
+{
+	struct timespec pause = {.tv_nsec = GRACE_STEP_MS * 1000000L};
+	char text[256];
+
+	for (unsigned waited_ms = 0; disk->node.name[0]; waited_ms += GRACE_STEP_MS) {
+		unsigned found =
+			holders_describe("/proc", "/sys", disk->node.name, text, sizeof(text));
+
+		if (!found)
+			return false;
+		if (found & HOLDERS_LASTING || waited_ms >= GRACE_MS)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 int disk_remove(struct disk *disk, bool force)
 {
-	int r = disk->ops->remove(disk->device, force);
+	int r;
 
+	if (!force && in_use(disk))
+		return -EBUSY;
+	r = disk->ops->remove(disk->device, force);
 	if (r == 0)
 		disk->node = (struct exporter_node){};
 	return r;

@@ -121,11 +121,6 @@ static int device_serve(void *userdata, struct ring *ring)
 static int device_go_live(void *userdata, struct exporter_node *node, const char **step)
 {
 	struct fuse_device *device = userdata;
-	struct loop_queue_limits queue_limits = {
-		.write_cache = device->limits.write_cache,
-		.discard = fuse_queue_can_discard(device->queue),
-		.transfer_max_bytes = FUSE_QUEUE_WRITE_MAX_BYTES,
-	};
 	struct loop_settings settings = {
 		.dev_dir = device->dev_dir,
 		.name = device->name,
@@ -140,7 +135,7 @@ static int device_go_live(void *userdata, struct exporter_node *node, const char
 	r = loop_attach(&device->loop, &settings, step);
 	if (r < 0)
 		return r;
-	loop_tune(&device->loop, &queue_limits);
+	loop_tune(&device->loop, device->limits.write_cache);
 	text_copy(node->path, sizeof(node->path), device->loop.device);
 	text_copy(node->name, sizeof(node->name), device->loop.name);
 	node->major = device->loop.major;

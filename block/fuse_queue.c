@@ -38,6 +38,11 @@ struct fuse_slot {
 	uint32_t reply_bytes; /* of data after a good READ, or the count a WRITE answers */
 	uint32_t skew_bytes;  /* a READ's data starts so far into its first block */
 	unsigned index;
+
+	struct op reply_op; /* the answer to I/O on its way */
+	struct fuse_out_header header;
+	struct fuse_write_out written;
+	struct iovec parts[2];
 	bool answered; /* failed early; the map still has its commands */
 	bool touched;  /* its pages are resident */
 };
@@ -65,6 +70,19 @@ struct fuse_queue {
 
 /* --- answers --- */
 
+/*
+ * Write an answer now: it never blocks. One that the kernel does not want any more (ENOENT: the
+ * request was given up) needs no answer, and a connection that ended is noticed by the next read.
+ */
+static void reply_now(int fd, const struct iovec *parts, unsigned count)
+{
+	ssize_t r;
+
+	do
+		r = writev(fd, parts, (int)count);
+	while (r < 0 && errno == EINTR);
+}
+
 static void slot_reply(struct fuse_slot *slot, int error, const void *data, size_t length_bytes)
 {
 	struct fuse_out_header header = {
@@ -76,14 +94,8 @@ static void slot_reply(struct fuse_slot *slot, int error, const void *data, size
 		{&header, sizeof(header)},
 		{(void *)(uintptr_t)data, length_bytes},
 	};
-	ssize_t r;
 
-	/* At once, not through the ring: it never blocks, and the ring would give it to a helper
-	 * thread. A request that the kernel gave up meanwhile (ENOENT) needs no answer, and a
-	 * connection that ended is noticed by the next read. */
-	do
-		r = writev(slot->queue->fd, parts, length_bytes ? 2 : 1);
-	while (r < 0 && errno == EINTR);
+	reply_now(slot->queue->fd, parts, length_bytes ? 2 : 1);
 }
 
 static void slot_release(struct fuse_slot *slot)
@@ -106,20 +118,47 @@ static void slot_finish(struct fuse_slot *slot, int error, const void *data, siz
 
 /* --- I/O --- */
 
+static void slot_replied(struct op *op, int res, unsigned flags)
+{
+	struct fuse_slot *slot = container_of(op, struct fuse_slot, reply_op);
+
+	/* The ring could not; the kernel still waits for the answer. */
+	if (res == -EAGAIN || res == -EINTR || res == -ECANCELED)
+		reply_now(slot->queue->fd, slot->parts, slot->parts[1].iov_len ? 2 : 1);
+	slot_release(slot);
+}
+
+/*
+ * Answers to I/O leave through the ring, all of a turn in its one system call. A write(2) each
+ * would cost far more than itself: completing a loop device's request wakes ksoftirqd, which takes
+ * the CPU from us on every return to user space, instead of once per turn.
+ */
+static void slot_reply_io(struct fuse_slot *slot, int error, void *data, size_t length_bytes)
+{
+	slot->header = (struct fuse_out_header){
+		.len = (uint32_t)(sizeof(slot->header) + length_bytes),
+		.error = error,
+		.unique = slot->unique,
+	};
+	slot->parts[0] = (struct iovec){&slot->header, sizeof(slot->header)};
+	slot->parts[1] = (struct iovec){data, length_bytes};
+	slot->reply_op.done = slot_replied;
+	slot->answered = true;
+	ring_writev(slot->queue->ring, &slot->reply_op, slot->queue->fd, slot->parts,
+		    length_bytes ? 2 : 1);
+}
+
 static void slot_finish_io(struct fuse_slot *slot, int error)
 {
-	const uint8_t *payload = fuse_arena_payload(slot->queue->arena, slot->index);
-	struct fuse_write_out written = {.size = slot->reply_bytes};
+	uint8_t *payload = fuse_arena_payload(slot->queue->arena, slot->index);
 
-	switch (slot->request.operation) {
-	case BLOCK_READ:
-		slot_finish(slot, error, payload + slot->skew_bytes, slot->reply_bytes);
-		break;
-	case BLOCK_WRITE:
-		slot_finish(slot, error, &written, sizeof(written));
-		break;
-	default:
-		slot_finish(slot, error, NULL, 0);
+	if (!error && slot->request.operation == BLOCK_READ) {
+		slot_reply_io(slot, 0, payload + slot->skew_bytes, slot->reply_bytes);
+	} else if (!error && slot->request.operation == BLOCK_WRITE) {
+		slot->written = (struct fuse_write_out){.size = slot->reply_bytes};
+		slot_reply_io(slot, 0, &slot->written, sizeof(slot->written));
+	} else {
+		slot_reply_io(slot, error, NULL, 0);
 	}
 }
 
@@ -196,13 +235,18 @@ static void handle_fsync(struct fuse_slot *slot, const void *body, size_t length
 	slot_submit(slot, BLOCK_FLUSH, 0, 0, 0);
 }
 
+/*
+ * loop sends the same for "discard" and for "zero, and you may unmap": a hole, which has to read
+ * back as zeroes. Where that would only mean to write zeroes it is refused: loop then stops
+ * discarding, and whoever wants zeroes asks again with ZERO_RANGE or writes them. An fstrim that
+ * fills the disk with zeroes would help nobody.
+ */
 static void handle_fallocate(struct fuse_slot *slot, const void *body, size_t length_bytes)
 {
 	const struct fuse_fallocate_in *in = body;
+	bool hole = in->mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
 
-	/* loop sends the same for "discard" and for "zero, and you may unmap": a hole, which reads
-	 * back as zeroes either way. */
-	if (in->mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+	if (hole && block_target_can_discard(&slot->queue->target, true))
 		slot_submit(slot, BLOCK_DISCARD, BLOCK_MUST_ZERO, in->offset, in->length);
 	else if (in->mode == (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE))
 		slot_submit(slot, BLOCK_WRITE_ZEROES, BLOCK_NO_UNMAP, in->offset, in->length);
@@ -565,9 +609,4 @@ void fuse_queue_stop(struct fuse_queue *queue, void (*stopped)(void *userdata), 
 void fuse_queue_allow_resize(struct fuse_queue *queue, uint64_t size_bytes)
 {
 	atomic_store(&queue->resize_bytes, size_bytes);
-}
-
-bool fuse_queue_can_discard(const struct fuse_queue *queue)
-{
-	return block_target_can_discard(&queue->target, true);
 }

@@ -58,6 +58,3 @@ void fuse_queue_stop(struct fuse_queue *queue, void (*stopped)(void *userdata), 
  * Any thread, which then calls ftruncate() on the file.
  */
 void fuse_queue_allow_resize(struct fuse_queue *queue, uint64_t size_bytes);
-
-/** fuse_queue_can_discard() - does it give space back? before it started */
-bool fuse_queue_can_discard(const struct fuse_queue *queue);

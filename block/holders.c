@@ -29,6 +29,7 @@ struct search {
 	const char *proc_dir, *sys_dir, *disk;
 	struct device devices[DEVICES_MAX];
 	unsigned device_count;
+	unsigned found; /* enum holders */
 	char *text;
 	size_t size_bytes;
 };
@@ -48,11 +49,12 @@ static bool already_told(const struct search *search, const char *phrase)
 	return false;
 }
 
-static void tell(struct search *search, const char *format, const char *who)
+static void tell(struct search *search, enum holders kind, const char *format, const char *who)
 {
 	char phrase[PATH_BYTES];
 	size_t used = strlen(search->text), length;
 
+	search->found |= kind;
 	snprintf(phrase, sizeof(phrase), format, who);
 	length = strlen(phrase);
 	if (already_told(search, phrase) || used + length + 3 > search->size_bytes)
@@ -99,7 +101,7 @@ static void tell_stacked(struct search *search, const char *folder)
 		return;
 	while ((entry = readdir(directory)))
 		if (entry->d_name[0] != '.')
-			tell(search, "used by %s", entry->d_name);
+			tell(search, HOLDERS_LASTING, "used by %s", entry->d_name);
 	closedir(directory);
 }
 
@@ -186,7 +188,7 @@ static void read_mount(struct search *search, char *line)
 	/* Some file systems (btrfs) have a number of their own; then the source tells. */
 	if (is_device_number(search, makedev(major_number, minor_number)) ||
 	    is_device_path(search, source))
-		tell(search, "mounted on %s", mount_point);
+		tell(search, HOLDERS_LASTING, "mounted on %s", mount_point);
 }
 
 static void read_swap(struct search *search, char *line)
@@ -197,7 +199,7 @@ static void read_swap(struct search *search, char *line)
 		return;
 	unescape(path);
 	if (is_device_path(search, path))
-		tell(search, "used as swap%s", "");
+		tell(search, HOLDERS_LASTING, "used as swap%s", "");
 }
 
 static void read_lines(struct search *search, const char *path,
@@ -233,7 +235,7 @@ static void tell_process(struct search *search, const char *folder, const char *
 		if (iscntrl((unsigned char)*c) || *c == ',')
 			*c = '?';
 	snprintf(who, sizeof(who), "%s (pid %.16s)", comm, pid);
-	tell(search, "open by %s", who);
+	tell(search, HOLDERS_OPEN, "open by %s", who);
 }
 
 static void find_open_files(struct search *search, const char *folder, const char *pid)
@@ -309,8 +311,8 @@ static void find_processes(struct search *search)
 	closedir(directory);
 }
 
-void holders_describe(const char *proc_dir, const char *sys_dir, const char *disk, char *text,
-		      size_t size_bytes)
+unsigned holders_describe(const char *proc_dir, const char *sys_dir, const char *disk, char *text,
+			  size_t size_bytes)
 {
 	struct search search = {
 		.proc_dir = proc_dir,
@@ -328,4 +330,5 @@ void holders_describe(const char *proc_dir, const char *sys_dir, const char *dis
 	snprintf(path, sizeof(path), "%s/swaps", proc_dir);
 	read_lines(&search, path, read_swap);
 	find_processes(&search);
+	return search.found;
 }

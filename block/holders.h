@@ -9,12 +9,20 @@
 
 #include <stddef.h>
 
+/* Bits of what holders_describe() found. */
+enum holders {
+	HOLDERS_LASTING = 1, /* mounts, swap, stacked devices: they stay until somebody ends them */
+	HOLDERS_OPEN = 2,    /* open files: maybe only for a moment */
+};
+
 /**
  * holders_describe() - in words, comma separated: "mounted on /srv", "used as swap", "used by
  * dm-0", "open by fio (pid 312)"; empty when nobody does
  * @proc_dir, @sys_dir: "/proc", "/sys"
  * @disk: its kernel name: "loop3"
  * @text: @size_bytes ≥ 64 of it; what does not fit is left out
+ *
+ * Return: bits of enum holders; 0 when nobody uses it.
  */
-void holders_describe(const char *proc_dir, const char *sys_dir, const char *disk, char *text,
-		      size_t size_bytes);
+unsigned holders_describe(const char *proc_dir, const char *sys_dir, const char *disk, char *text,
+			  size_t size_bytes);

@@ -119,6 +119,30 @@ static void for_partition_nodes(struct loop *loop, bool make)
 	closedir(directory);
 }
 
+/* --- settings --- */
+
+static void write_attribute(const struct loop *loop, const char *attribute, const char *value)
+{
+	char path[96];
+	owned_fd int fd = -1;
+
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/queue/%s", loop->name, attribute);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	/* sysfs is read-only in many containers; the device works with the defaults, slower. */
+	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
+		return;
+}
+
+/*
+ * Only what can be undone. discard_max_bytes cannot be set again after 0, not even by the next user
+ * of the device: units that cannot discard say so when they are asked.
+ */
+void loop_tune(const struct loop *loop, bool write_cache)
+{
+	write_attribute(loop, "scheduler", "none");
+	write_attribute(loop, "write_cache", write_cache ? "write back" : "write through");
+}
+
 /* --- attach --- */
 
 static int configure(int fd, const struct loop_settings *settings)
@@ -197,32 +221,6 @@ int loop_attach(struct loop *loop, const struct loop_settings *settings, const c
 	return 0;
 }
 
-/* --- settings --- */
-
-static void write_attribute(const struct loop *loop, const char *attribute, const char *value)
-{
-	char path[96];
-	owned_fd int fd = -1;
-
-	snprintf(path, sizeof(path), SYS_BLOCK "/%s/queue/%s", loop->name, attribute);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	/* sysfs is read-only in many containers; the device works with the defaults, slower. */
-	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
-		return;
-}
-
-void loop_tune(const struct loop *loop, const struct loop_queue_limits *limits)
-{
-	char kib[16];
-
-	snprintf(kib, sizeof(kib), "%u", limits->transfer_max_bytes / 1024);
-	write_attribute(loop, "scheduler", "none");
-	write_attribute(loop, "max_sectors_kb", kib);
-	write_attribute(loop, "write_cache", limits->write_cache ? "write back" : "write through");
-	/* Settings outlive the one who attached the device before: set both ways. */
-	write_attribute(loop, "discard_max_bytes", limits->discard ? "4294966784" : "0");
-}
-
 int loop_resize(const struct loop *loop)
 {
 	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
@@ -252,22 +250,46 @@ static bool wait_until_free(const struct loop *loop, unsigned wait_ms)
 	return true;
 }
 
-/* LOOP_CLR_FD of a device that others have open means "when they are gone": take that back.
- * Return: -EBUSY when it stays attached now, 0 when it was free by then. */
-static int keep_attached(int fd)
+static bool idle(const struct loop *loop)
 {
+	unsigned reads = 1, writes = 1;
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/inflight", loop->name);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fscanf(file, "%u %u", &reads, &writes) != 2)
+		reads = 1;
+	fclose(file);
+	return reads == 0 && writes == 0;
+}
+
+/*
+ * LOOP_CLR_FD of a device that others have open means "when they are gone": take that back, so that
+ * the device stays theirs for good. Not while it has requests: the kernel would wait for them to
+ * end, and they may wait for us.
+ *
+ * Return: -EBUSY when it is still attached, 0 when it was free by then.
+ */
+static int keep_attached(const struct loop *loop)
+{
+	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
 	struct loop_info64 info;
 
-	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
 		return errno == ENXIO ? 0 : -errno;
 	info.lo_flags &= ~(uint32_t)LO_FLAGS_AUTOCLEAR;
-	if (ioctl(fd, LOOP_SET_STATUS64, &info) < 0)
-		return errno == ENXIO ? 0 : -errno;
+	if (idle(loop) && ioctl(fd, LOOP_SET_STATUS64, &info) < 0 && errno == ENXIO)
+		return 0;
 	return -EBUSY;
 }
 
 static void forget(struct loop *loop)
 {
+	/* It would stay with the device. */
+	write_attribute(loop, "write_cache", "write back");
 	if (loop->made_partitions)
 		for_partition_nodes(loop, false);
 	if (loop->made_node)
@@ -295,10 +317,8 @@ int loop_detach(struct loop *loop, bool force, unsigned grace_ms)
 	if (r < 0 && r != -ENXIO) /* ENXIO: somebody else has detached it */
 		return r;
 	if (!wait_until_free(loop, grace_ms) && !force) {
-		owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
-
-		r = fd < 0 ? -errno : keep_attached(fd);
-		if (r < 0 && r != -ENXIO)
+		r = keep_attached(loop);
+		if (r < 0)
 			return r;
 	}
 	forget(loop);

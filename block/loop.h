@@ -37,15 +37,11 @@ int loop_probe(const char *dev_dir);
  */
 int loop_attach(struct loop *loop, const struct loop_settings *settings, const char **step);
 
-/* How the kernel should treat the device. */
-struct loop_queue_limits {
-	bool write_cache; /* flushes have a meaning */
-	bool discard;	  /* discarding gives space back; without it users get EOPNOTSUPP */
-	uint32_t transfer_max_bytes;
-};
-
-/** loop_tune() - set the queue up in sysfs, as far as it can be written */
-void loop_tune(const struct loop *loop, const struct loop_queue_limits *limits);
+/**
+ * loop_tune() - set the queue up in sysfs, as far as it can be written
+ * @write_cache: flushes have a meaning
+ */
+void loop_tune(const struct loop *loop, bool write_cache);
 
 /** loop_resize() - the file has a new size. Return: 0; -errno */
 int loop_resize(const struct loop *loop);
