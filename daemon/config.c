@@ -25,7 +25,6 @@ static const struct text_name exporters[] = {{0, "auto"}, {0, "ublk"}, {0, "nbd"
 static const struct text_name selectors[] = {
 	{0, "service-time"}, {0, "round-robin"}, {0, "queue-length"}};
 static const struct text_name retries[] = {{-1, "queue"}, {0, "fail"}};
-static const struct text_name integrities[] = {{0, "exclusive"}, {0, "shared"}, {0, "legacy"}};
 
 #define NAMES(names) names, ARRAY_SIZE(names)
 #define NO_NAMES     NULL, 0
@@ -46,10 +45,6 @@ static const struct setting settings[] = {
 	 "How a path is chosen among equally good ones: service-time, round-robin or queue-length."},
 	{"multipath.no_path_retry", SETTING_DURATION, "s", 0, 86400000, "60", NAMES(retries), AT(no_path_retry_ms),
 	 "How long requests wait when no path is usable before they fail; queue is for ever, fail not at all."},
-	{"multipath.integrity", SETTING_TEXT, NULL, ANY, "exclusive", NAMES(integrities), AT(integrity),
-	 "What happens to a write in doubt whose old path cannot be fenced: exclusive, shared or legacy."},
-	{"multipath.guard_timeout", SETTING_DURATION, "s", 1000, 3600000, "60", NO_NAMES, AT(guard_timeout_ms),
-	 "How long a write in doubt is guarded at most."},
 	{"failure.suspect", SETTING_DURATION, "ms", 10, 60000, "250 ms", NO_NAMES, AT(suspect_ms),
 	 "Silence with requests outstanding after which a path is asked whether it lives, while others exist."},
 	{"failure.suspect_timeout", SETTING_DURATION, "ms", 10, 600000, "750 ms", NO_NAMES, AT(suspect_timeout_ms),
@@ -58,8 +53,6 @@ static const struct setting settings[] = {
 	 "Pause after the first failed login; it doubles with each one more."},
 	{"reconnect.max", SETTING_DURATION, "s", 10, 3600000, "30 s", NO_NAMES, AT(reconnect_max_ms),
 	 "Longest pause between two logins."},
-	{"login.parallel", SETTING_NUMBER, "logins", 1, 1024, "32", NO_NAMES, AT(login_parallel),
-	 "Logins that are under way at once."},
 	{"records.dir", SETTING_TEXT, NULL, ANY, "", NO_NAMES, AT(records_dir),
 	 "Folder of the record database; empty is /etc/iscsi, or /var/lib/iscsi where only that one has nodes."},
 };

@@ -26,14 +26,10 @@ struct config {
 	/* [multipath] */
 	char selector[32];
 	int32_t no_path_retry_ms; /* -1 = queue for ever */
-	char integrity[16];	  /* "exclusive", "shared", "legacy" */
-	int32_t guard_timeout_ms;
 	/* [failure] */
 	int32_t suspect_ms, suspect_timeout_ms;
 	/* [reconnect] */
 	int32_t reconnect_min_ms, reconnect_max_ms;
-	/* [login] */
-	int32_t login_parallel; /* logins at once */
 	/* [records] */
 	char records_dir[256]; /* "" = where the host has them, node_store_find() */
 

@@ -26,7 +26,6 @@ static const char *const auth_methods[] = {"None", "CHAP", NULL};
 static const char *const scans[] = {"manual", "auto", NULL};
 static const char *const digests[] = {"None", "CRC32C", "CRC32C,None", "None,CRC32C", NULL};
 static const char *const selectors[] = {"service-time", "round-robin", "queue-length", NULL};
-static const char *const integrities[] = {"exclusive", "shared", "legacy", NULL};
 
 /* clang-format off */
 /* In both kinds of record that have an interface. */
@@ -162,7 +161,6 @@ static const struct record_key node_keys[] = {
 	{"hawser.no_path_retry", KEY_NUMBER, "", KEY_HAWSER, -1, 86400},
 	{"hawser.suspect_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 60000},
 	{"hawser.suspect_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 600000},
-	{"hawser.integrity", KEY_CHOICE, "", KEY_HAWSER, 0, 0, integrities},
 };
 
 static const struct record_key sendtargets_keys[] = {

@@ -88,13 +88,10 @@ static void without_any_file_everything_has_its_default(void **state)
 	assert_int_equal(config.queue_depth, 128);
 	assert_string_equal(config.selector, "service-time");
 	assert_int_equal(config.no_path_retry_ms, 60000);
-	assert_string_equal(config.integrity, "exclusive");
-	assert_int_equal(config.guard_timeout_ms, 60000);
 	assert_int_equal(config.suspect_ms, 250);
 	assert_int_equal(config.suspect_timeout_ms, 750);
 	assert_int_equal(config.reconnect_min_ms, 1000);
 	assert_int_equal(config.reconnect_max_ms, 30000);
-	assert_int_equal(config.login_parallel, 32);
 	assert_string_equal(config.records_dir, "");
 	assert_false(config.safe_logout);
 	/* the built-in ones, not those of the iscsid.conf that distributions ship */
@@ -118,13 +115,10 @@ static void every_row_can_be_set_and_shown(void **state)
 		{"block.queue_depth", "64"},
 		{"multipath.selector", "round-robin"},
 		{"multipath.no_path_retry", "queue"},
-		{"multipath.integrity", "legacy"},
-		{"multipath.guard_timeout", "5 s"},
 		{"failure.suspect", "100 ms"},
 		{"failure.suspect_timeout", "300 ms"},
 		{"reconnect.min", "500 ms"},
 		{"reconnect.max", "20 s"},
-		{"login.parallel", "4"},
 		{"records.dir", "/var/lib/iscsi"},
 	};
 	const struct settings_table *table = config_table();

@@ -270,7 +270,6 @@ static void words_a_key_does_not_know_are_refused(void **state)
 	check_bad_value("node.session.auth.chap_algs", "MD6", "MD6");
 	check_bad_value("node.session.auth.chap_algs", "", "");
 	check_bad_value("hawser.selector", "fastest", "fastest");
-	check_bad_value("hawser.integrity", "none", "none");
 }
 
 static void a_number_must_be_one_but_may_be_any(void **state)
@@ -355,8 +354,7 @@ static void hawser_keys_are_shown_and_written_only_when_set(void **state)
 	static const struct row keys[] = {{"hawser.selector", "round-robin"},
 					  {"hawser.no_path_retry", "-1"},
 					  {"hawser.suspect_ms", "100"},
-					  {"hawser.suspect_timeout_ms", "400"},
-					  {"hawser.integrity", "shared"}};
+					  {"hawser.suspect_timeout_ms", "400"}};
 	owned(record) node = make(RECORD_NODE);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
