@@ -171,7 +171,8 @@ static void on_path_removed(struct map_path *path, void *userdata)
 	struct session_view *session = path->view.session;
 	struct unit_view *unit;
 
-	if (device->stage == DISK_LIVE)
+	/* Also while the device is being taken away: its other links go with it. */
+	if (device->view.device[0])
 		path_link(device, &path->view, false);
 	manager_notify_removed(manager, OBJECT_PATH, &path->view);
 	list_for_each (unit, &session->units, link)
