@@ -64,8 +64,8 @@ static const struct option_row {
 	{"force",       'f', no_argument,       "",      "also when a device is in use"},
 	{"login",       'l', no_argument,       "",      "log in to what was found"},
 	{"dry-run",     'd', no_argument,       "",      "remember nothing"},
-	{"rates",       'R', no_argument,       "",      "measure for a second and show rates"},
-	{"watch",       'w', optional_argument, "[=SECONDS]", "show it again and again, with rates"},
+	{"no-rates",    'R', no_argument,       "",      "show totals at once instead of measuring rates"},
+	{"watch",       'w', optional_argument, "[=SECONDS]", "show it again and again"},
 	{"help",        'h', no_argument,       "",      "print the help of the verb"},
 };
 /* clang-format on */
@@ -254,7 +254,7 @@ static int take_option(struct hawser *run, int letter, const char *argument)
 		{'f', offsetof(struct hawser, force)},
 		{'l', offsetof(struct hawser, login)},
 		{'d', offsetof(struct hawser, dry_run)},
-		{'R', offsetof(struct hawser, rates)},
+		{'R', offsetof(struct hawser, no_rates)},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)

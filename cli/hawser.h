@@ -31,7 +31,7 @@ struct hawser {
 	bool has_portal;
 	const char *iface;
 	uint32_t sid;
-	bool all, no_wait, force, login, dry_run, rates;
+	bool all, no_wait, force, login, dry_run, no_rates;
 	unsigned watch_s; /* 0: once */
 };
 

@@ -29,7 +29,7 @@ static const struct column node_columns[] = {
 	[NODE_STARTUP]  = {"STARTUP",    "startup",    CELL_TEXT},
 	[NODE_STATE]    = {"STATE",      "state",      CELL_TEXT},
 	[NODE_SESSIONS] = {"SESSIONS",   "sessions",   CELL_NUMBER},
-	[NODE_ERROR]    = {"LAST ERROR", "last_error", CELL_TEXT, .optional = true},
+	[NODE_ERROR]    = {"LAST ERROR", "last_error", CELL_TEXT, .optional = true, .sparse = true},
 	[NODE_OBJECT]   = {NULL,         "object",     CELL_TEXT},
 };
 /* clang-format on */
@@ -72,7 +72,7 @@ static const struct column session_columns[] = {
 	[SESSION_IFACE]     = {"IFACE",  "iface",          CELL_TEXT},
 	[SESSION_STATE]     = {"STATE",  "state",          CELL_TEXT},
 	[SESSION_UNITS]     = {"LUNS",   "logical_units",  CELL_NUMBER},
-	[SESSION_DETAIL]    = {"DETAIL", "detail",         CELL_TEXT, .optional = true},
+	[SESSION_DETAIL]    = {"DETAIL", "detail",         CELL_TEXT, .optional = true, .sparse = true},
 	[SESSION_INITIATOR] = {NULL,     "initiator_name", CELL_TEXT},
 	[SESSION_SINCE]     = {NULL,     "since_us",       CELL_NUMBER},
 	[SESSION_OBJECT]    = {NULL,     "object",         CELL_TEXT},
@@ -192,7 +192,7 @@ static const struct column path_columns[] = {
 	[PATH_BYTES_WRITTEN] = {"WRITTEN",   "bytes_written", CELL_BYTES},
 	[PATH_ERRORS]        = {"ERRORS",    "errors",        CELL_NUMBER},
 	[PATH_FAILURES]      = {"FAILURES",  "failures",      CELL_NUMBER},
-	[PATH_DETAIL]        = {"DETAIL",    "detail",        CELL_TEXT, .optional = true},
+	[PATH_DETAIL]        = {"DETAIL",    "detail",        CELL_TEXT, .optional = true, .sparse = true},
 	[PATH_TARGET]        = {NULL,        "target",        CELL_TEXT},
 	[PATH_OBJECT]        = {NULL,        "object",        CELL_TEXT},
 };

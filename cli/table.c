@@ -12,7 +12,9 @@ struct table {
 	struct libscols_table *cells;
 	const struct column *columns;
 	struct table_style style;
-	int *places; /* of each column in @cells, -1 when it is not shown */
+	int *places;  /* of each column in @cells, -1 when it is not shown */
+	bool *filled; /* whether a column has anything in it */
+	unsigned count;
 	bool failed;
 };
 
@@ -77,10 +79,12 @@ int table_new(const char *name, const struct column *columns, unsigned count,
 	if (!table)
 		return -ENOMEM;
 	table->columns = columns;
+	table->count = count;
 	table->style = *style;
+	table->filled = calloc(count, sizeof(*table->filled));
 	table->places = calloc(count, sizeof(*table->places));
 	table->cells = scols_new_table();
-	if (!table->places || !table->cells || set_up(table, name, count) < 0)
+	if (!table->places || !table->filled || !table->cells || set_up(table, name, count) < 0)
 		return -ENOMEM;
 	*ret = take(table);
 	return 0;
@@ -92,6 +96,7 @@ void table_free(struct table *table)
 		return;
 	scols_unref_table(table->cells);
 	free(table->places);
+	free(table->filled);
 	free(table);
 }
 
@@ -111,13 +116,21 @@ void table_set_text(struct table *table, struct table_row *row, unsigned column,
 
 	if (!line || place < 0 || !text || (*text == '\0' && table->style.json))
 		return;
+	table->filled[column] |= *text != '\0';
 	table->failed |= scols_line_set_data(line, (size_t)place, text) != 0;
+}
+
+static bool is_for_people(const struct table *table)
+{
+	return !table->style.json && !table->style.raw;
 }
 
 void table_set_number(struct table *table, struct table_row *row, unsigned column, uint64_t number)
 {
 	char text[TEXT_FORMAT_MAX];
 
+	if (number == 0 && table->columns[column].sparse && is_for_people(table))
+		return;
 	if (table->columns[column].kind == CELL_BYTES && !table->style.json)
 		text_format_bytes(number, text);
 	else if (table->columns[column].kind == CELL_MICROSECONDS && !table->style.json)
@@ -202,6 +215,18 @@ static void print_lines(const char *text, bool raw, FILE *out)
 	}
 }
 
+static void hide_empty_columns(struct table *table)
+{
+	for (unsigned i = 0; i < table->count; i++) {
+		struct libscols_column *cells;
+
+		if (!table->columns[i].sparse || table->filled[i] || table->places[i] < 0)
+			continue;
+		cells = scols_table_get_column(table->cells, (size_t)table->places[i]);
+		scols_column_set_flags(cells, scols_column_get_flags(cells) | SCOLS_FL_HIDDEN);
+	}
+}
+
 int table_print(struct table *table, const char *members, FILE *out)
 {
 	char *text = NULL;
@@ -213,6 +238,8 @@ int table_print(struct table *table, const char *members, FILE *out)
 			print_empty_json(table, members, out);
 		return 0;
 	}
+	if (is_for_people(table))
+		hide_empty_columns(table);
 	if (scols_print_table_to_string(table->cells, &text) != 0)
 		return -ENOMEM;
 	if (table->style.json)

@@ -38,6 +38,7 @@ struct column {
 	enum cell_kind kind;
 	bool tree;     /* nesting is drawn here */
 	bool optional; /* cut first when the terminal is narrow */
+	bool sparse;   /* people see no 0 in it, and not the column when it is empty */
 };
 
 /**

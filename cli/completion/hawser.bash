@@ -26,7 +26,7 @@ _hawser()
 	fi
 	if [[ $word == -* ]]; then
 		case $verb in
-		status) words="--json --raw --no-headings --no-colour --rates --watch --help" ;;
+		status) words="--json --raw --no-headings --no-colour --no-rates --watch --help" ;;
 		sessions) words="--json --raw --no-headings --no-colour --portal --interface --sid --help" ;;
 		maps | paths) words="--json --raw --no-headings --no-colour --help" ;;
 		nodes | show) words="--json --raw --no-headings --no-colour --portal --interface --help" ;;

@@ -29,6 +29,6 @@ complete -c hawser -n '__fish_seen_subcommand_from sessions nodes login logout r
 complete -c hawser -n '__fish_seen_subcommand_from paths show' -a '(__hawser_maps)'
 complete -c hawser -n '__fish_seen_subcommand_from status sessions maps paths nodes show discover monitor' -s j -l json -d 'Print JSON'
 complete -c hawser -n '__fish_seen_subcommand_from status' -s w -l watch -d 'Show it again and again'
-complete -c hawser -n '__fish_seen_subcommand_from status' -s R -l rates -d 'Measure and show rates'
+complete -c hawser -n '__fish_seen_subcommand_from status' -s R -l no-rates -d 'Show totals at once'
 complete -c hawser -n '__fish_seen_subcommand_from login logout rescan set sessions nodes show' -s p -l portal -x -d 'Only this portal'
 complete -c hawser -n '__fish_seen_subcommand_from login logout' -s a -l all -d 'All of them'

@@ -475,11 +475,26 @@ def status_is_a_tree_with_a_verdict(lab):
 
 
 @case
-def rates_come_from_two_samples(lab):
-    lab.start()
-    told = json.loads(lab.hawser("status --rates --json").out)
+def status_measures_unless_it_is_told_not_to(lab):
+    lab.start()  # its paths have served a million reads more each time that it is asked
+    told = json.loads(lab.hawser("status --json").out)
     volume = told["targets"][0]["children"][2]
-    assert isinstance(volume["reads_per_second"], int), volume
+    assert volume["read_iops"] > 0 and volume["write_iops"] == 0, volume
+    assert volume["reads"] > 2000000 and volume["latency_us"] == 250, volume
+    assert volume["read_iops"] >= volume["children"][0]["read_iops"] > 0, volume
+    told = json.loads(lab.hawser("status --json --no-rates").out)
+    volume = told["targets"][0]["children"][2]
+    assert volume["read_iops"] is None and volume["reads"] > 4000000, volume
+    assert "R IOPS" in lab.hawser("status").out.splitlines()[0]
+    heading = lab.hawser("status --no-rates").out.splitlines()[0]
+    assert "IOPS" not in heading and "READS" in heading, heading
+
+
+@case
+def paths_are_listed_with_counters_of_now(lab):
+    lab.start()
+    reads = [json.loads(lab.hawser("paths --json").out)["paths"][0]["reads"] for _ in range(2)]
+    assert reads[1] - reads[0] == 1000000, reads
 
 
 @case

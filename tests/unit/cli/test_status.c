@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "cli/hawser_status.h"
+#include "cli/status.h"
 #include "tests/unit/cli/examples.h"
 #include "tests/unit/cli/printed.h"
 #include "util/cleanup.h"
@@ -59,12 +59,12 @@ static void a_healthy_tree_shows_sessions_maps_and_paths(void **state)
 	assert_status(
 		2, 1, 0, "ok",
 		/* clang-format off */
-		      "iqn.2004-10.com.example:a            ok\n"
-		      "|-session 1 10.0.0.1:3260            logged-in\n"
-		      "|-session 2 10.0.0.2:3260            logged-in\n"
-		      "`-map backup                         ok        /dev/loop0 64.0 MiB 2/2      20     10 8.0 KiB 2.0 KiB  2.0 ms      0 IET VIRTUAL-DISK\n"
-		      "  |-path via session 1 10.0.0.1:3260 active                                 10      5 4.0 KiB 1.0 KiB  2.0 ms      0\n"
-		      "  `-path via session 2 10.0.0.2:3260 active                                 10      5 4.0 KiB 1.0 KiB  2.0 ms      0\n"
+		      "iqn.2004-10.com.example:a       ok                                     20     10 8.0 KiB 2.0 KiB  2.0 ms\n"
+		      "|-session 1 10.0.0.1:3260       logged-in                              10      5 4.0 KiB 1.0 KiB  2.0 ms\n"
+		      "|-session 2 10.0.0.2:3260       logged-in                              10      5 4.0 KiB 1.0 KiB  2.0 ms\n"
+		      "`-map backup                    ok        /dev/loop0 64.0 MiB 2/2      20     10 8.0 KiB 2.0 KiB  2.0 ms\n"
+		      "  |-via session 1 10.0.0.1:3260 active                                 10      5 4.0 KiB 1.0 KiB  2.0 ms\n"
+		      "  `-via session 2 10.0.0.2:3260 active                                 10      5 4.0 KiB 1.0 KiB  2.0 ms\n"
 		      "ok: 2 of 2 sessions logged in, 1 map, 2 of 2 paths up\n"
 		/* clang-format on */
 	);
@@ -114,7 +114,7 @@ static void a_lost_session_says_why_and_when_it_tries_again(void **state)
 	map.paths_up = 1;
 	assert_line(A, 2, 1, 0, "degraded");
 	assert_line("session 2", 2, 1, 0, "connection refused; next try in 3.0 s");
-	assert_line("path via session 2", 2, 1, 0, "session lost");
+	assert_line("via session 2", 2, 1, 0, "session lost");
 	assert_line("map backup", 2, 1, 0, "1/2");
 	assert_line("degraded:", 2, 1, 0, "1 of 2 sessions logged in, 1 map, 1 of 2 paths up");
 }
@@ -153,38 +153,129 @@ static void health_is_the_exit_status(void **state)
 	assert_int_equal(status_exit("better-than-ever"), 3);
 }
 
-/* {"/p1": {"reads": @reads}} */
-static struct value *sample(uint64_t reads)
+/* What one line of JSON says of @key, behind the first @start; "" when it is not there. */
+static char *member_of(const char *text, const char *start, const char *key, char *buffer,
+		       size_t size)
 {
-	struct value *all = calloc(1, sizeof(*all)), *item;
+	char quoted[64];
+	const char *at = strstr(text, start);
 
-	all->kind = VALUE_DICT;
-	item = value_new_item(all);
-	item->kind = VALUE_TEXT;
-	item->text = strdup("/p1");
-	item = value_new_item(all);
-	item->kind = VALUE_DICT;
-	item = value_new_item(item);
-	item->kind = VALUE_TEXT;
-	item->text = strdup("reads");
-	item = value_new_item(&all->items[1]);
-	item->kind = VALUE_NUMBER;
-	item->number = reads;
-	return all;
+	snprintf(quoted, sizeof(quoted), "\"%s\": ", key);
+	at = at ? strstr(at, quoted) : NULL;
+	at = at ? at + strlen(quoted) : "";
+	snprintf(buffer, size, "%.*s", (int)strcspn(at, ",\n"), at);
+	return buffer;
 }
 
-static void rates_are_differences_over_time(void **state)
+static void totals_and_rates_are_both_in_json(void **state)
 {
-	owned(value) before = sample(100);
-	owned(value) after = sample(350);
-	const struct samples samples = {before, after, 2.0};
-	const struct samples backwards = {after, before, 2.0};
+	static const struct {
+		const char *start, *key, *expected;
+	} cells[] = {
+		{"\"path\"", "reads", "10"},
+		{"\"path\"", "read_iops", "4"},
+		{"\"path\"", "writes", "5"},
+		{"\"path\"", "write_iops", "2"},
+		{"\"path\"", "bytes_read", "4096"},
+		{"\"path\"", "bytes_read_per_second", "2048"},
+		{"\"path\"", "bytes_written", "1024"},
+		{"\"path\"", "bytes_written_per_second", "0"},
+		{"\"path\"", "latency_us", "2000"},
+		{"\"path\"", "errors", "0"},
+		{"\"map\"", "reads", "20"},
+		{"\"map\"", "read_iops", "4"},
+		{"\"map\"", "vendor", "\"IET\""},
+		{"\"session\"", "read_iops", "4"},
+		{"\"target\"", "reads", "20"},
+		{"\"target\"", "read_iops", "4"},
+	};
+	const struct session_list session_list = {.items = sessions, .count = 2};
+	const struct map_list map_list = {.items = &map, .count = 1};
+	const struct node_list node_list = {};
+	struct path_info paths_before[2] = {paths[0], paths[1]};
+	struct map_info map_before = example_map("backup", paths_before, 2);
+	const struct map_list before = {.items = &map_before, .count = 1};
+	struct printed *out = printed_new();
+	char buffer[64];
 
-	assert_true(samples_rate(&samples, "/p1", "reads") == 125.0);
-	assert_true(samples_rate(&samples, "/p1", "writes") == 0);
-	assert_true(samples_rate(&samples, "/p2", "reads") == 0);
-	assert_true(samples_rate(&backwards, "/p1", "reads") == 0);
-	assert_true(samples_rate(&(struct samples){}, "/p1", "reads") == 0);
+	paths_before[0].reads = 2;
+	paths_before[0].writes = 1;
+	paths_before[0].bytes_read = 0;
+	assert_int_equal(status_print(&(struct status_view){&node_list,
+							    &session_list,
+							    &map_list,
+							    "ok",
+							    {&before, 2.0},
+							    1000000},
+				      &(struct table_style){.json = true}, out->file),
+			 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cells); i++)
+		assert_string_equal(member_of(printed_text(out), cells[i].start, cells[i].key,
+					      buffer, sizeof(buffer)),
+				    cells[i].expected);
+	printed_free(out);
+}
+
+static void what_was_not_measured_is_null(void **state)
+{
+	const struct session_list session_list = {.items = sessions, .count = 2};
+	const struct map_list map_list = {.items = &map, .count = 1};
+	const struct node_list node_list = {};
+	struct printed *out = printed_new();
+	char buffer[64];
+
+	assert_int_equal(status_print(
+				 &(struct status_view){
+					 &node_list, &session_list, &map_list, "ok", {}, 1000000},
+				 &(struct table_style){.json = true}, out->file),
+			 0);
+	assert_string_equal(member_of(printed_text(out), "\"path\"", "read_iops", buffer, 64),
+			    "null");
+	printed_free(out);
+}
+
+/* A unit named by its WWID behind private addresses, busy, as it is in most houses. */
+static void the_usual_case_fits_120_columns(void **state)
+{
+	const struct session_list session_list = {.items = sessions, .count = 2};
+	const struct map_list map_list = {.items = &map, .count = 1};
+	const struct node_list node_list = {};
+	struct path_info paths_before[2] = {paths[0], paths[1]};
+	struct map_info map_before = example_map("x", paths_before, 2);
+	const struct map_list before = {.items = &map_before, .count = 1};
+	struct printed *out = printed_new();
+
+	map.name = "360000000000000000e00000000010001";
+	map.size_bytes = 1099511627776;
+	for (unsigned i = 0; i < 2; i++) {
+		sessions[i].address = "192.168.100.10";
+		paths[i].reads += 450000;
+		paths[i].writes += 90000;
+		paths[i].bytes_read += 1000000000;
+		paths[i].bytes_written += 500000000;
+	}
+	assert_int_equal(status_print(&(struct status_view){&node_list,
+							    &session_list,
+							    &map_list,
+							    "ok",
+							    {&before, 1.0},
+							    1000000},
+				      &(struct table_style){}, out->file),
+			 0);
+	for (const char *line = printed_text(out); *line; line += strcspn(line, "\n") + 1)
+		assert_in_range(strcspn(line, "\n"), 1, 120);
+	assert_non_null(strstr(printed_text(out), "R IOPS"));
+	assert_non_null(strstr(printed_text(out), "900000"));
+	printed_free(out);
+}
+
+static void errors_show_where_there_are_any(void **state)
+{
+	assert_line("NAME", 2, 1, 0, "LATENCY");
+	assert_line("ERRORS", 2, 1, 0, NULL);
+	paths[1].errors = 3;
+	assert_line("ERRORS", 2, 1, 0, "ERRORS");
+	assert_line("via session 2", 2, 1, 0, " 3");
 }
 
 int main(void)
@@ -197,7 +288,10 @@ int main(void)
 				       set_up),
 		cmocka_unit_test_setup(a_map_without_path_still_shows, set_up),
 		cmocka_unit_test_setup(health_is_the_exit_status, set_up),
-		cmocka_unit_test(rates_are_differences_over_time),
+		cmocka_unit_test_setup(totals_and_rates_are_both_in_json, set_up),
+		cmocka_unit_test_setup(what_was_not_measured_is_null, set_up),
+		cmocka_unit_test_setup(the_usual_case_fits_120_columns, set_up),
+		cmocka_unit_test_setup(errors_show_where_there_are_any, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

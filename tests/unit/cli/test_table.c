@@ -112,6 +112,51 @@ static void colour_is_only_there_when_asked_for(void **state)
 	printed_free(out);
 }
 
+static const struct column sparse_columns[] = {
+	{"NAME", "name", CELL_TEXT},
+	{"ERRORS", "errors", CELL_NUMBER, .sparse = true},
+	{"DETAIL", "detail", CELL_TEXT, .sparse = true},
+};
+
+static void assert_sparse(struct table_style style, uint64_t errors, const char *expected)
+{
+	struct printed *out = printed_new();
+	owned(table) table = NULL;
+	struct table_row *row;
+
+	assert_int_equal(table_new("rows", sparse_columns, 3, &style, &table), 0);
+	row = table_add_row(table, NULL);
+	table_set_text(table, row, 0, "disk");
+	table_set_number(table, row, 1, errors);
+	table_set_text(table, row, 2, "");
+	assert_int_equal(table_print(table, NULL, out->file), 0);
+	assert_string_equal(printed_text(out), expected);
+	printed_free(out);
+}
+
+static void people_do_not_see_columns_with_nothing_in_them(void **state)
+{
+	assert_sparse((struct table_style){}, 0, "NAME\ndisk\n");
+	assert_sparse((struct table_style){}, 7,
+		      "NAME ERRORS\n"
+		      "disk      7\n");
+	/* whoever counts columns finds them all */
+	assert_sparse((struct table_style){.raw = true}, 0,
+		      "NAME ERRORS DETAIL\n"
+		      "disk 0 \n");
+	assert_sparse((struct table_style){.json = true}, 0,
+		      "{\n"
+		      "   \"schema\": 1,\n"
+		      "   \"rows\": [\n"
+		      "      {\n"
+		      "         \"name\": \"disk\",\n"
+		      "         \"errors\": 0,\n"
+		      "         \"detail\": null\n"
+		      "      }\n"
+		      "   ]\n"
+		      "}\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +165,7 @@ int main(void)
 		cmocka_unit_test(programs_see_numbers_and_what_is_hidden),
 		cmocka_unit_test(a_table_without_rows_prints_nothing_but_is_valid_json),
 		cmocka_unit_test(colour_is_only_there_when_asked_for),
+		cmocka_unit_test(people_do_not_see_columns_with_nothing_in_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

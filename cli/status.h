@@ -10,20 +10,15 @@
 
 #include "cli/model.h"
 #include "cli/table.h"
-
-/* Two samples of all counters; {} when nothing was measured. */
-struct samples {
-	const struct value *before, *after; /* a{oa{st}} */
-	double seconds;			    /* between them */
-};
+#include "cli/traffic.h"
 
 struct status_view {
 	const struct node_list *nodes;
 	const struct session_list *sessions;
 	const struct map_list *maps;
-	const char *health; /* "ok", "degraded" or "critical" */
-	struct samples samples;
-	uint64_t now_us; /* CLOCK_REALTIME, for "next try in 3 s" */
+	const char *health;	/* "ok", "degraded" or "critical" */
+	struct samples samples; /* with them people see rates instead of totals, JSON has both */
+	uint64_t now_us;	/* CLOCK_REALTIME, for "next try in 3 s" */
 };
 
 /** status_print() - tree and health line, or JSON. Return: 0 or -errno */
@@ -31,6 +26,3 @@ int status_print(const struct status_view *view, const struct table_style *style
 
 /** status_exit() - of a health word: 0, 1 degraded, 2 critical, 3 unknown */
 int status_exit(const char *health);
-
-/** samples_rate() - of @counter of @object, per second; 0 when it was not measured */
-double samples_rate(const struct samples *samples, const char *object, const char *counter);
