@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -144,12 +145,24 @@ static bool in_use(const struct disk *disk)
 	return false;
 }
 
+/* What was written through the device's cache reaches the unit's medium before the device goes. */
+static int flush(const struct disk *disk)
+{
+	owned_fd int fd = open(disk->node.path, O_RDONLY | O_CLOEXEC);
+
+	last_step = "flush the device";
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
 int disk_remove(struct disk *disk, bool force)
 {
 	int r;
 
 	if (!force && in_use(disk))
 		return -EBUSY;
+	r = !force && disk->node.path[0] ? flush(disk) : 0;
+	if (r < 0)
+		return r;
 	r = disk->ops->remove(disk->device, force);
 	if (r == 0)
 		disk->node = (struct exporter_node){};

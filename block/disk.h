@@ -20,10 +20,10 @@ struct map;
 struct ring;
 
 struct disk_settings {
-	char exporter[16];        /* "auto" or a name: "fuse" */
+	char exporter[16];	  /* "auto" or a name: "fuse" */
 	char name[UNIT_WWID_MAX]; /* shown by losetup and lsblk: the alias or WWID */
-	char dev_dir[256];        /* where device nodes are: "/dev" */
-	uint16_t queue_depth;     /* requests taken from the kernel at once; 0 = 128 */
+	char dev_dir[256];	  /* where device nodes are: "/dev" */
+	uint16_t queue_depth;	  /* requests taken from the kernel at once; 0 = 128 */
 };
 
 /** exporter_probe() - is @name usable on this kernel? Return: 0, or -errno that says why not */
@@ -65,12 +65,15 @@ int disk_resize(struct disk *disk, uint64_t blocks);
  * disk_remove() - take the block device away; may block while the last user leaves
  * @force: also while it is in use: what is outstanding and what comes fails with EIO
  *
- * Return: 0, and no request comes any more; -EBUSY while it is in use.
+ * Return: 0, and no request comes any more; -EBUSY while it is in use; -EIO when what was written
+ * cannot be flushed (it is not removed then).
  */
 int disk_remove(struct disk *disk, bool force);
 
-/** disk_stop() - stop serving, on the worker's thread, after disk_remove(); then @stopped runs there */
-void disk_stop(struct disk *disk, void (*stopped)(struct disk *disk, void *userdata), void *userdata);
+/** disk_stop() - stop serving, on the worker's thread, after disk_remove(); then @stopped runs
+ * there */
+void disk_stop(struct disk *disk, void (*stopped)(struct disk *disk, void *userdata),
+	       void *userdata);
 
 /** disk_free() - after it stopped; NULL is fine */
 void disk_free(struct disk *disk);

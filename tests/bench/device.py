@@ -90,7 +90,7 @@ def measure(disk, job, depth, seconds):
     before = cpu_seconds(disk.pid)
     done = run(
         [
-            "fio", "--name=bench", f"--filename={disk.device}", f"--rw={job}", "--bs=4k",
+            "fio", "--name=bench", "--verify_state_save=0", f"--filename={disk.device}", f"--rw={job}", "--bs=4k",
             f"--iodepth={depth}", "--ioengine=libaio", "--direct=1", "--time_based",
             f"--runtime={seconds}", "--output-format=json",
         ],

@@ -43,7 +43,7 @@ class Fio:
         self.error_path = log_path
         self.program = Program(
             [
-                "fio", "--name=load", f"--filename={path}", f"--size={size_mib}M", f"--rw={rw}",
+                "fio", "--name=load", "--verify_state_save=0", f"--filename={path}", f"--size={size_mib}M", f"--rw={rw}",
                 "--bs=4k", f"--iodepth={depth}", "--ioengine=libaio", "--direct=1",
                 "--verify=crc32c", "--verify_fatal=1", "--verify_backlog=512",
                 "--serialize_overlap=1", "--time_based", f"--runtime={seconds}",

@@ -132,12 +132,13 @@ static void file_system_on_it_holds_verified_data(void **state)
 		assert_int_equal(run("mkfs.ext4 -q %s && mkdir -p %s/mnt && mount %s %s/mnt",
 				     device, folder, device, folder),
 				 0);
-		assert_int_equal(run("fio --name=v --directory=%s/mnt --size=40m --rw=randwrite "
-				     "--bsrange=1k-256k --ioengine=libaio --iodepth=16 "
-				     "--verify=crc32c --verify_fatal=1 --fsync=64 --direct=1 "
-				     "--blockalign=4k --bssplit=4k/40:16k/30:256k/30",
-				     folder),
-				 0);
+		assert_int_equal(
+			run("fio --name=v --verify_state_save=0 --directory=%s/mnt --size=40m --rw=randwrite "
+			    "--bsrange=1k-256k --ioengine=libaio --iodepth=16 "
+			    "--verify=crc32c --verify_fatal=1 --fsync=64 --direct=1 "
+			    "--blockalign=4k --bssplit=4k/40:16k/30:256k/30",
+			    folder),
+			0);
 		assert_int_equal(run("fstrim %s/mnt", folder), 0);
 		assert_int_equal(run("umount %s/mnt && fsck.ext4 -fn %s", folder, device), 0);
 		assert_true(ram_disk->fake_unit->flushes > 0);
@@ -151,10 +152,11 @@ static void raw_device_holds_verified_data(void **state)
 {
 	struct ram_disk *ram_disk = disk_begin(64 * MIB, 512);
 
-	assert_int_equal(run("fio --name=v --filename=%s --direct=1 --rw=randwrite --bs=512-1m "
-			     "--ioengine=libaio --iodepth=32 --verify=crc32c --verify_fatal=1",
-			     device_of(ram_disk)),
-			 0);
+	assert_int_equal(
+		run("fio --name=v --verify_state_save=0 --filename=%s --direct=1 --rw=randwrite --bs=512-1m "
+		    "--ioengine=libaio --iodepth=32 --verify=crc32c --verify_fatal=1",
+		    device_of(ram_disk)),
+		0);
 	assert_int_equal(disk_remove(ram_disk->disk, false), 0);
 	disk_end(ram_disk);
 }
@@ -233,13 +235,14 @@ static void two_disks_side_by_side_do_not_mix(void **state)
 	struct ram_disk *one = disk_begin(32 * MIB, 512), *two = disk_begin(32 * MIB, 4096);
 
 	assert_string_not_equal(device_of(one), device_of(two));
-	assert_int_equal(run("fio --name=a --filename=%s --direct=1 --rw=randwrite --bs=4k "
-			     "--iodepth=16 --ioengine=libaio --verify=crc32c --verify_fatal=1 "
-			     "--randseed=1 --name=b --filename=%s --direct=1 --rw=randwrite "
-			     "--bs=4k --iodepth=16 --ioengine=libaio --verify=crc32c "
-			     "--verify_fatal=1 --randseed=2",
-			     device_of(one), device_of(two)),
-			 0);
+	assert_int_equal(
+		run("fio --name=a --verify_state_save=0 --filename=%s --direct=1 --rw=randwrite --bs=4k "
+		    "--iodepth=16 --ioengine=libaio --verify=crc32c --verify_fatal=1 "
+		    "--randseed=1 --name=b --filename=%s --direct=1 --rw=randwrite "
+		    "--bs=4k --iodepth=16 --ioengine=libaio --verify=crc32c "
+		    "--verify_fatal=1 --randseed=2",
+		    device_of(one), device_of(two)),
+		0);
 	assert_memory_not_equal(one->fake_unit->data, two->fake_unit->data, 32 * MIB);
 	assert_int_equal(disk_remove(one->disk, false), 0);
 	assert_int_equal(run("dd if=%s of=/dev/null bs=1M iflag=direct", device_of(two)), 0);
