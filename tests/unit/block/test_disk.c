@@ -238,7 +238,7 @@ static void two_disks_side_by_side_do_not_mix(void **state)
 	assert_int_equal(
 		run("fio --name=a --verify_state_save=0 --filename=%s --direct=1 --rw=randwrite --bs=4k "
 		    "--iodepth=16 --ioengine=libaio --verify=crc32c --verify_fatal=1 "
-		    "--randseed=1 --name=b --filename=%s --direct=1 --rw=randwrite "
+		    "--randseed=1 --name=b --verify_state_save=0 --filename=%s --direct=1 --rw=randwrite "
 		    "--bs=4k --iodepth=16 --ioengine=libaio --verify=crc32c "
 		    "--verify_fatal=1 --randseed=2",
 		    device_of(one), device_of(two)),
