@@ -123,6 +123,11 @@ const uint8_t *fake_wire_unread(const struct fake_wire *wire, size_t *length)
 	return wire->in.bytes + wire->in.start;
 }
 
+void fake_wire_forget(struct fake_wire *wire)
+{
+	wire->in.start = wire->in.end;
+}
+
 void fake_wire_end(struct fake_wire *wire, int error)
 {
 	wire->ended = true;

@@ -40,6 +40,8 @@ void fake_wire_set_peer(struct fake_wire *wire, bool (*peer)(void *userdata), vo
 void fake_wire_give(struct fake_wire *wire, const void *bytes, size_t length);
 /** fake_wire_unread() - what has been given and not been received yet */
 const uint8_t *fake_wire_unread(const struct fake_wire *wire, size_t *length);
+/** fake_wire_forget() - take that back */
+void fake_wire_forget(struct fake_wire *wire);
 /** fake_wire_end() - behind them: 0 = FIN, or -errno such as -ECONNRESET */
 void fake_wire_end(struct fake_wire *wire, int error);
 /** fake_wire_taken() - bytes that were sent and not skipped yet */
