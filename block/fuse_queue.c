@@ -476,10 +476,13 @@ static void queue_drain(struct deferred *deferred)
 }
 
 /*
- * Why poll and read(2), and not reads submitted to the ring: a read in flight cannot say "none now"
- * without a helper thread on this device, needs a slot of its own each, and one system call per
- * batch is all that it could save. Multishot poll tells once per burst, because a burst ends in
- * the same turn in which it is drained until EAGAIN.
+ * Why poll and read(2), and not reads submitted to the ring: on a nonblocking descriptor the ring
+ * does not wait but fails them with EAGAIN, and on a blocking one a request that the kernel gives
+ * up between wake-up and read would stop the worker for good. Polling and then reading through the
+ * ring costs a turn more and empty reads: measured on a RAM disk with 4 KiB reads (Linux 6.18, two
+ * CPUs), the worker spent 3.1 us per request with read(2) against 5.3 us at queue depth 32, and
+ * 14 us against 50 us at depth 1. Replies are the other way round: 3.1 us through the ring, 3.9 us
+ * by a writev(2) each.
  */
 static void queue_poll(struct fuse_queue *queue)
 {
