@@ -508,6 +508,16 @@ static bool is_only_path(const struct map_view *map, const struct path_view *pat
 	return true;
 }
 
+static bool has_active_path(const struct map_view *map)
+{
+	const struct path_view *path;
+
+	list_for_each (path, &map->paths, link)
+		if (path->state == PATH_ACTIVE)
+			return true;
+	return false;
+}
+
 /* Would the logout take the last way to a device that somebody uses? */
 static bool logout_refused(struct session_view *session, struct error *error)
 {
@@ -540,7 +550,9 @@ static void withdraw_devices(struct managed_session *managed)
 			continue;
 		device = device_of(unit->path->map);
 		managed->withdrawing++;
-		map_device_withdraw(device, managed->force, on_withdrawn, managed);
+		/* With no path there is nothing to flush to, and a flush would wait for one. */
+		map_device_withdraw(device, managed->force || !has_active_path(unit->path->map),
+				    on_withdrawn, managed);
 	}
 	if (--managed->withdrawing == 0)
 		logout_goes_on(managed);
