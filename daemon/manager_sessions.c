@@ -461,11 +461,15 @@ static void on_withdrawn(struct map_device *device, int error, void *userdata)
 	struct managed_session *managed = userdata;
 	char holders[256];
 
-	if (error < 0) {
+	if (error == -EBUSY) {
 		map_device_holders(device, holders, sizeof(holders));
-		error_set(&managed->logout_error, ERROR_BUSY, "device %s (%s) is in use: %s",
-			  device->view.device, device->view.name,
-			  holders[0] ? holders : strerror(-error));
+		error_set(&managed->logout_error, ERROR_BUSY, "device %s (%s) is in use%s%s",
+			  device->view.device, device->view.name, holders[0] ? ": " : "", holders);
+	} else if (error < 0) {
+		error_set(&managed->logout_error, ERROR_LOGOUT_FAILED,
+			  "what was written to device %s (%s) cannot be flushed: %s; only a forced "
+			  "logout gives it up",
+			  device->view.device, device->view.name, strerror(-error));
 	} else {
 		manager_notify_changed(managed->manager, OBJECT_MAP, &device->view);
 	}
