@@ -58,6 +58,12 @@ static void stream_append(struct stream *stream, const void *bytes, size_t lengt
 	stream->end += length;
 }
 
+/* Nothing was ever in it: there is no memory to point at. */
+static const uint8_t *stream_first(const struct stream *stream)
+{
+	return stream->bytes ? stream->bytes + stream->start : NULL;
+}
+
 static struct fake_wire *wire_of(int fd)
 {
 	struct fake_wire *wire;
@@ -120,7 +126,7 @@ void fake_wire_give(struct fake_wire *wire, const void *bytes, size_t length)
 const uint8_t *fake_wire_unread(const struct fake_wire *wire, size_t *length)
 {
 	*length = wire->in.end - wire->in.start;
-	return wire->in.bytes + wire->in.start;
+	return stream_first(&wire->in);
 }
 
 void fake_wire_forget(struct fake_wire *wire)
@@ -137,7 +143,7 @@ void fake_wire_end(struct fake_wire *wire, int error)
 const uint8_t *fake_wire_taken(const struct fake_wire *wire, size_t *length)
 {
 	*length = wire->out.end - wire->out.start;
-	return wire->out.bytes + wire->out.start;
+	return stream_first(&wire->out);
 }
 
 void fake_wire_skip(struct fake_wire *wire, size_t length)

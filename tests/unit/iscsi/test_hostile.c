@@ -233,6 +233,19 @@ static void underflow_and_overflow(struct held *h)
 		     SCSI_RESPONSE_OVERFLOW | SCSI_RESPONSE_UNDERFLOW, 0);
 }
 
+static void underflow_and_overflow_with_sense(struct held *h)
+{
+	static const uint8_t sense[20] = {0, 18, 0x70, 0, 5};
+	struct bhs_scsi_response response = {
+		.opcode = PDU_SCSI_RESPONSE,
+		.flags = PDU_FINAL | SCSI_RESPONSE_OVERFLOW | SCSI_RESPONSE_UNDERFLOW,
+		.status = SCSI_CHECK_CONDITION,
+		.initiator_task_tag = h->test_command->initiator_task_tag,
+	};
+
+	target_send(&h->f.target, &response, sense, sizeof(sense));
+}
+
 static void less_data_than_the_residual_admits(struct held *h)
 {
 	data_in(h, 0, 0, READ_BYTES - 11, PDU_FINAL);
@@ -333,6 +346,7 @@ static const struct offence offences[] = {
 	OFFENCE(good_without_the_data, "missing"),
 	OFFENCE(good_before_the_data_was_asked_for, "missing"),
 	OFFENCE(underflow_and_overflow, "at once"),
+	OFFENCE(underflow_and_overflow_with_sense, "at once"),
 	OFFENCE(less_data_than_the_residual_admits, "missing"),
 	OFFENCE(an_r2t_for_a_read, "writes nothing"),
 	OFFENCE(an_r2t_without_a_tag, "target transfer tag"),
