@@ -64,8 +64,9 @@ class Target:
             self.admin("bind", "account", "--tid", tid, "--user", user)
         return iqn
 
-    def add_unit(self, iqn, size_mib=64, lun=1, block_size=512, path=None, thin=True):
-        """A disk in a sparse file; the file's path is returned. path: use this one instead."""
+    def add_unit(self, iqn, size_mib=64, lun=1, block_size=512, path=None, thin=True, store="rdwr"):
+        """A disk in a sparse file; the file's path is returned. path: use this one instead. store: tgt's
+        backing store."""
         tid = self.ids[iqn]
         if not path:
             path = os.path.join(self.folder, f"unit-{tid}-{lun}.img")
@@ -73,7 +74,7 @@ class Target:
                 file.truncate(size_mib << 20)
         self.admin(
             "new", "logicalunit", "--tid", tid, "--lun", lun, "-b", path,
-            "--bstype", "rdwr", "--blocksize", block_size,
+            "--bstype", store, "--blocksize", block_size,
         )  # fmt: skip
         parameters = f"vendor_id=HAWSER,product_id=TESTDISK,scsi_sn=hw{tid}{lun}"
         if thin:
