@@ -82,7 +82,6 @@ static void connection_finish(struct deferred *deferred)
 	/* After a fault nothing more of ours may reach the target: RST, and forget what is queued.
 	 */
 	struct linger linger = {.l_onoff = connection->end != CONNECTION_CLOSED_BY_TARGET};
-	unsigned batched = connection->batched;
 
 	if (connection->receiving || connection->sending || connection->fd < 0)
 		return;
@@ -90,10 +89,6 @@ static void connection_finish(struct deferred *deferred)
 	close(connection->fd);
 	connection->fd = -1;
 	connection->ending = false;
-	connection->batched = 0;
-	for (unsigned i = 0; i < batched; i++)
-		if (connection->batch[i].slot.owner)
-			connection->ops->left(connection, connection->batch[i].slot.owner);
 	connection->ops->ended(connection, connection->end, connection->end_error,
 			       connection->end_text);
 }
@@ -279,8 +274,6 @@ static int connection_pdu(struct receiver *receiver, const struct bhs *bhs, cons
 	const char *why = NULL;
 	int r = 0;
 
-	if (connection->ending)
-		return -ECANCELED;
 	connection->statistics->rxdata_octets += BHS_LENGTH + pdu_data_length(bhs);
 	if (pdu_counts(bhs)) {
 		uint32_t stat_sn = be32_get(((const struct bhs_response *)bhs)->stat_sn);

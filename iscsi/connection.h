@@ -35,7 +35,8 @@ enum connection_end {
 struct connection_ops {
 	/** the next PDU to send; ExpStatSN is filled in here. Return: false when nothing is due */
 	bool (*next_pdu)(struct connection *connection, struct pdu_slot *slot);
-	/** a PDU that next_pdu() gave has left; its data is no longer used */
+	/** a PDU that next_pdu() gave has left; its data is no longer used. Those that have not
+	 * when the connection ends are not told of: see ended() */
 	void (*left)(struct connection *connection, void *owner);
 	/** see struct receiver_ops; @why is set on failure */
 	int (*header)(struct connection *connection, const struct bhs *bhs, void **data,
@@ -45,7 +46,7 @@ struct connection_ops {
 			const char **why);
 	/** a ping is due; the owner has a tag for it. Return: false when none can be sent now */
 	bool (*ping)(struct connection *connection);
-	/** socket closed, nothing in flight any more; the connection may be started again */
+	/** socket closed, no memory of any PDU in use any more; may be started again */
 	void (*ended)(struct connection *connection, enum connection_end end, int error,
 		      const char *text);
 };

@@ -154,9 +154,8 @@ static void session_finish_task(struct session *session, struct task *task)
 /* The answer is known; the command ends as soon as the kernel no longer reads its data. */
 static void session_answer_task(struct session *session, struct task *task)
 {
-	task_drop_data(task);
 	task_management_forget(task);
-	list_remove(&task->link);
+	list_remove(&task->link); /* no more data is sent */
 	task->state = TASK_ANSWERED;
 	if (task->leaving == 0)
 		session_finish_task(session, task);

@@ -18,10 +18,9 @@ static const uint8_t direction_flags[] = {
 	[SCSI_DATA_OUT] = SCSI_COMMAND_WRITE,
 };
 
-void task_start(struct task *task, struct nexus *nexus, struct scsi_command *command)
+void task_start(struct task *task, const struct nexus *nexus, struct scsi_command *command)
 {
 	task->command = command;
-	task->nexus = nexus;
 	task->lun = be64_of(nexus->lun);
 	task->state = TASK_QUEUED;
 	task->abort_wanted = false;

@@ -54,7 +54,6 @@ struct task {
 	struct list link;	/* in the session's free, queued or data list */
 	struct list abort_link; /* in struct task_management */
 	struct scsi_command *command;
-	struct nexus *nexus;
 	be64 lun;
 	uint32_t initiator_task_tag;
 	uint32_t cmd_sn;
@@ -72,8 +71,8 @@ struct task {
 	uint32_t data_sn;  /* expected next */
 };
 
-/** task_start() - take @command on; sets what depends on its direction */
-void task_start(struct task *task, struct nexus *nexus, struct scsi_command *command);
+/** task_start() - take @command on, for the unit of @nexus; the tag is set before */
+void task_start(struct task *task, const struct nexus *nexus, struct scsi_command *command);
 
 /** task_command_pdu() - its SCSI Command PDU with immediate data; CmdSN is @cmd_sn from now on */
 void task_command_pdu(struct task *task, const struct negotiated *negotiated, uint32_t cmd_sn,
@@ -87,12 +86,6 @@ static inline bool task_has_data(const struct task *task)
 
 /** task_data_pdu() - the next Data-Out PDU; only when task_has_data() */
 void task_data_pdu(struct task *task, const struct negotiated *negotiated, struct pdu_slot *slot);
-
-/** task_drop_data() - send no more data: the task is over, or its end is near */
-static inline void task_drop_data(struct task *task)
-{
-	task->burst_count = 0;
-}
 
 /**
  * task_r2t() - the target asks for data (§11.8); a duplicate is dropped (§7.9)
