@@ -110,6 +110,11 @@ bool fake_wire_closed(const struct fake_wire *wire)
 	return fcntl(wire->fd, F_GETFD) < 0;
 }
 
+bool fake_wire_busy(const struct fake_wire *wire)
+{
+	return wire->receive.op || wire->send.op;
+}
+
 void fake_wire_set_peer(struct fake_wire *wire, bool (*peer)(void *userdata), void *userdata)
 {
 	wire->peer = peer;

@@ -33,6 +33,9 @@ int fake_wire_fd(const struct fake_wire *wire);
 /** fake_wire_closed() - our end was closed */
 bool fake_wire_closed(const struct fake_wire *wire);
 
+/** fake_wire_busy() - an operation is in flight: its memory is the kernel's */
+bool fake_wire_busy(const struct fake_wire *wire);
+
 /** fake_wire_set_peer() - @peer acts on what was sent; Return of @peer: it did something */
 void fake_wire_set_peer(struct fake_wire *wire, bool (*peer)(void *userdata), void *userdata);
 

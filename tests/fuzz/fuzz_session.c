@@ -204,9 +204,12 @@ static void give_pdu(struct world *world)
 	bhs.specific[0] = choice & 8 ? reader_u8(&world->input) : 0;
 	bhs.specific[1] = choice & 8 ? reader_u8(&world->input) : 0;
 	bhs.initiator_task_tag = world->tags[reader_u8(&world->input) % TAGS];
+	if (choice & 128)
+		bhs.initiator_task_tag = be32_of(RESERVED_TAG);
 	bhs.specific_20 = be32_of(choice & 16 ? reader_u32(&world->input) : RESERVED_TAG);
 	bhs.stat_sn = be32_of(world->stat_sn);
-	if (bhs.opcode != PDU_R2T && (bhs.opcode != PDU_DATA_IN || bhs.flags & DATA_IN_STATUS))
+	if (bhs.opcode != PDU_R2T && !(bhs.opcode == PDU_NOP_IN && choice & 128) &&
+	    (bhs.opcode != PDU_DATA_IN || bhs.flags & DATA_IN_STATUS))
 		world->stat_sn++;
 	bhs.exp_cmd_sn = be32_of(world->cmd_sn + 1);
 	bhs.max_cmd_sn = be32_of(world->cmd_sn + reader_u8(&world->input) % 32);

@@ -26,6 +26,7 @@ static void on_lost(struct session *session, enum session_loss loss, int error, 
 
 	assert_false(f->in_call);
 	assert_false(session_attached(session));
+	assert_false(fake_wire_busy(f->wire));
 	f->lost++;
 	f->loss = loss;
 	f->error = error;

@@ -485,7 +485,7 @@ static void data_may_come_out_of_order_when_that_was_agreed(void **state)
 
 static void unknown_tags_are_dropped_and_their_data_with_them(void **state)
 {
-	static const uint32_t tags[] = {0, 1, 4095, 0x7fffffff, 0xc1000000, 0xfffffffe};
+	static const uint32_t tags[] = {0, 1, 64, 4095, 0x7fffffff, 0xc1000000, 0xfffffffe};
 	static uint8_t data[16384];
 	struct held h;
 

@@ -446,6 +446,23 @@ static void the_targets_pings_are_answered(void **state)
 	fixture_deinit(&f);
 }
 
+static void many_pings_at_once_are_answered_in_their_order(void **state)
+{
+	struct fixture f;
+
+	fixture_start(&f, false);
+	for (uint32_t i = 0; i < 16; i++)
+		target_nop_in(&f.target, TAG_NONE, 100 + i, i);
+	fixture_run(&f);
+	for (uint32_t i = 0; i < 16; i++) {
+		const struct bhs_nop_out *nop = target_take(&f.target, PDU_NOP_OUT);
+
+		assert_int_equal(be32_get(nop->target_transfer_tag), 100 + i);
+		assert_int_equal(be64_get(nop->lun), i);
+	}
+	fixture_deinit(&f);
+}
+
 static void a_flood_of_pings_ends_the_connection(void **state)
 {
 	struct fixture f;
@@ -520,6 +537,37 @@ static void silence_under_commands_is_noticed_soon_when_there_are_other_paths(vo
 	fixture_deinit(&f);
 }
 
+static void another_path_that_comes_later_makes_it_hurry(void **state)
+{
+	struct fixture f;
+
+	start_with_pings(&f);
+	submit_test(&f);
+	fixture_advance(&f, 1000);
+	take_command(&f);
+	assert_true(target_idle(&f.target));
+	nexus_set_last_path(f.nexus, false);
+	fixture_advance(&f, 250);
+	target_take(&f.target, PDU_NOP_OUT);
+	fixture_deinit(&f);
+}
+
+static void silence_after_the_last_command_is_no_reason_to_hurry(void **state)
+{
+	struct fixture f;
+
+	start_with_pings(&f);
+	nexus_set_last_path(f.nexus, false);
+	submit_test(&f);
+	fixture_advance(&f, 200);
+	respond_to(&f, take_command(&f));
+	fixture_advance(&f, 4999);
+	assert_true(target_idle(&f.target));
+	fixture_advance(&f, 1);
+	target_take(&f.target, PDU_NOP_OUT);
+	fixture_deinit(&f);
+}
+
 static void the_last_path_is_given_its_full_time(void **state)
 {
 	struct fixture f;
@@ -574,6 +622,25 @@ static void a_ping_that_cannot_leave_counts_as_unanswered(void **state)
 	fixture_advance(&f, 1000);
 	fixture_lost(&f, SESSION_LOSS_TIMEOUT, "does not answer");
 	io_ended(io, SCSI_IN_DOUBT);
+	fixture_deinit(&f);
+}
+
+static void the_answer_to_an_earlier_ping_does_not_count(void **state)
+{
+	const struct bhs_nop_out *first;
+	struct fixture f;
+
+	start_with_pings(&f);
+	fixture_advance(&f, 5000);
+	first = target_take(&f.target, PDU_NOP_OUT);
+	target_nop_in(&f.target, be32_get(first->initiator_task_tag), TAG_NONE, 0);
+	fixture_advance(&f, 5000);
+	target_take(&f.target, PDU_NOP_OUT);
+	target_nop_in(&f.target, be32_get(first->initiator_task_tag), TAG_NONE, 0);
+	target_reject(&f.target, REJECT_IMMEDIATE_COMMAND, first);
+	target_nop_in(&f.target, TAG_NONE, TAG_NONE, 0);
+	fixture_advance(&f, 3000);
+	fixture_lost(&f, SESSION_LOSS_TIMEOUT, "does not answer");
 	fixture_deinit(&f);
 }
 
@@ -690,6 +757,28 @@ static void a_refused_abort_ends_the_session(void **state)
 	}
 }
 
+static void an_abort_that_was_answered_has_no_timeout(void **state)
+{
+	const struct bhs_task_management_request *request;
+	struct fixture f;
+	struct io *io;
+
+	fixture_init(&f);
+	f.settings.abort_timeout_ms = 700;
+	fixture_attach(&f);
+	io = submit_test(&f);
+	fixture_run(&f);
+	take_command(&f);
+	io_abort(io);
+	fixture_run(&f);
+	request = target_take(&f.target, PDU_TASK_MANAGEMENT_REQUEST);
+	target_management_respond(&f.target, request->initiator_task_tag, 0);
+	fixture_advance(&f, 1000);
+	io_ended(io, SCSI_ABORTED);
+	assert_int_equal(f.lost, 0);
+	fixture_deinit(&f);
+}
+
 static void an_abort_that_is_not_answered_ends_the_session(void **state)
 {
 	struct fixture f;
@@ -749,8 +838,8 @@ static void what_was_not_sent_is_given_back_by_an_abort(void **state)
 	fixture_attach(&f);
 	f.target.window = 0;
 	queued = io_write(&f, 0, 100);
-	waiting = io_write(&f, 0, 100);
 	other = io_write(&f, 0, 100);
+	waiting = io_write(&f, 0, 100);
 	fixture_run(&f);
 	io_abort(waiting);
 	fixture_run(&f);
@@ -1236,10 +1325,11 @@ static int64_t run_until_cut(int64_t bytes, int error, bool sending)
 		fake_wire_cut_given(f.wire, bytes, error);
 	fixture_run(&f);
 	total = sending ? fake_wire_sent_bytes(f.wire) : fake_wire_given_bytes(f.wire);
-	if (bytes >= 0 && f.lost == 0)
-		assert_int_equal(total, bytes);
-	if (f.lost)
+	assert_int_equal(f.lost, bytes >= 0);
+	if (f.lost) {
 		fixture_lost(&f, SESSION_LOSS_CLOSED, "");
+		assert_int_equal(f.error, error ? error : -ECONNRESET);
+	}
 	for (uint32_t i = 0; i < ARRAY_SIZE(ios) && f.lost; i++) {
 		bool seen = i < f.target.counts[PDU_SCSI_COMMAND];
 
@@ -1308,6 +1398,54 @@ static void a_drop_waits_for_what_the_kernel_still_writes(void **state)
 		io->data = NULL;
 		fixture_deinit(&f);
 	}
+}
+
+/* The answer is known though the data has not all left when the connection ends. */
+static void an_answer_outlives_the_connection(void **state)
+{
+	const struct bhs_scsi_command *command;
+	struct fixture f;
+	struct io *io;
+
+	fixture_start(&f, false);
+	io = io_write(&f, 0, 9000);
+	fixture_run(&f);
+	command = take_command(&f);
+	fake_wire_hold(f.wire, true);
+	target_r2t(&f.target, command, 1, 0, 8192, 808);
+	fixture_run(&f);
+	target_respond(&f.target, command->initiator_task_tag, SCSI_BUSY);
+	fixture_run(&f);
+	io_pending(io);
+	session_drop(f.session, "for the test");
+	fixture_run(&f);
+	fixture_lost(&f, SESSION_LOSS_LOCAL, "for the test");
+	io_ended(io, SCSI_COMPLETED);
+	assert_int_equal(io->command.result.status, SCSI_BUSY);
+	fixture_deinit(&f);
+}
+
+static void a_new_connection_sends_nothing_of_the_old_one(void **state)
+{
+	struct fixture f;
+	struct io *old, *new;
+
+	fixture_start(&f, false);
+	old = io_write(&f, 0, 5000);
+	fake_wire_limit(f.wire, 0, 1000);
+	fake_wire_run_once(f.wire);
+	fake_wire_hold(f.wire, true);
+	session_drop(f.session, "for the test");
+	fixture_run(&f);
+	io_ended(old, SCSI_IN_DOUBT);
+	f.lost = 0;
+	fixture_attach(&f);
+	new = submit_test(&f);
+	fixture_run(&f);
+	respond_to(&f, take_command(&f));
+	io_ended(new, SCSI_COMPLETED);
+	assert_true(target_idle(&f.target));
+	fixture_deinit(&f);
 }
 
 static void submit_another(struct io *io)
@@ -1388,23 +1526,46 @@ static void statistics_count_what_went_by(void **state)
 {
 	const struct session_statistics *statistics;
 	struct fixture f;
+	struct io *io;
 
 	fixture_start(&f, true);
+	statistics = session_get_statistics(f.session);
 	io_write(&f, 0, 20000);
 	io_read(&f, 0, 20000);
 	target_nop_in(&f.target, TAG_NONE, 4, 0);
 	fixture_run(&f);
-	statistics = session_get_statistics(f.session);
+	assert_int_equal(statistics->txdata_octets, 20000 + 5 * BHS_LENGTH);
+	assert_int_equal(statistics->rxdata_octets, 20000 + 5 * BHS_LENGTH);
+	f.target.serves = false;
+	io = submit_test(&f);
+	fixture_run(&f);
+	io_abort(io);
+	fixture_run(&f);
+	target_management_respond(&f.target, be32_of(0), 0);
+	target_async(&f.target, 255, 0, 0);
+	target_reject(&f.target, REJECT_IMMEDIATE_COMMAND, target_take(&f.target, PDU_NOP_OUT));
+	fixture_run(&f);
+	session_logout(f.session);
+	fixture_advance(&f, 2000);
+	take_command(&f);
+	target_take(&f.target, PDU_TASK_MANAGEMENT_REQUEST);
+	respond_to_logout(&f, LOGOUT_CLOSED);
+	assert_int_equal(statistics->tmfcmd_pdus, 1);
+	assert_int_equal(statistics->tmfrsp_pdus, 1);
+	assert_int_equal(statistics->async_pdus, 1);
+	assert_int_equal(statistics->rjt_pdus, 1);
+	assert_int_equal(statistics->logout_pdus, 1);
+	assert_int_equal(statistics->logoutrsp_pdus, 1);
 	assert_int_equal(statistics->connections, 1);
-	assert_int_equal(statistics->scsicmd_pdus, 2);
+	assert_in_range(statistics->sends, 5, 9);
+	assert_in_range(statistics->receives, 4, 9);
+	assert_int_equal(statistics->scsicmd_pdus, 3);
 	assert_int_equal(statistics->scsirsp_pdus, 2);
 	assert_int_equal(statistics->dataout_pdus, 2);
 	assert_int_equal(statistics->r2t_pdus, 1);
 	assert_int_equal(statistics->datain_pdus, 1);
 	assert_int_equal(statistics->noptx_pdus, 1);
 	assert_int_equal(statistics->noprx_pdus, 1);
-	assert_int_equal(statistics->txdata_octets, 20000 + 5 * BHS_LENGTH);
-	assert_int_equal(statistics->rxdata_octets, 20000 + 5 * BHS_LENGTH);
 	fixture_deinit(&f);
 }
 
@@ -1429,16 +1590,21 @@ int main(void)
 		TEST(a_missing_answer_ends_the_session),
 		TEST(a_repeated_answer_is_dropped),
 		TEST(the_targets_pings_are_answered),
+		TEST(many_pings_at_once_are_answered_in_their_order),
 		TEST(a_flood_of_pings_ends_the_connection),
 		TEST(an_idle_connection_is_pinged_and_dropped_when_it_stays_silent),
 		TEST(silence_under_commands_is_noticed_soon_when_there_are_other_paths),
+		TEST(another_path_that_comes_later_makes_it_hurry),
+		TEST(silence_after_the_last_command_is_no_reason_to_hurry),
 		TEST(the_last_path_is_given_its_full_time),
 		TEST(a_slow_command_on_a_target_that_answers_pings_stays),
 		TEST(a_ping_that_cannot_leave_counts_as_unanswered),
+		TEST(the_answer_to_an_earlier_ping_does_not_count),
 		TEST(a_rejected_ping_shows_life),
 		TEST(an_abort_names_the_task_and_its_answer_ends_it),
 		TEST(an_answer_that_crosses_the_abort_counts),
 		TEST(a_refused_abort_ends_the_session),
+		TEST(an_abort_that_was_answered_has_no_timeout),
 		TEST(an_abort_that_is_not_answered_ends_the_session),
 		TEST(any_number_of_aborts_goes_out_one_by_one),
 		TEST(what_was_not_sent_is_given_back_by_an_abort),
@@ -1463,6 +1629,8 @@ int main(void)
 		TEST(every_command_ends_once_wherever_the_stream_is_cut),
 		TEST(every_command_ends_once_wherever_sending_fails),
 		TEST(a_drop_waits_for_what_the_kernel_still_writes),
+		TEST(an_answer_outlives_the_connection),
+		TEST(a_new_connection_sends_nothing_of_the_old_one),
 		TEST(done_may_submit_drop_and_log_out),
 		TEST(a_command_taken_while_the_connection_ends_comes_back),
 		TEST(a_drop_by_done_reads_nothing_more),

@@ -232,6 +232,33 @@ static void many_commands_share_the_connection(void **state)
 	fixture_deinit(&f);
 }
 
+/* A long write must not keep short commands waiting, nor they it. */
+static void data_and_commands_take_turns(void **state)
+{
+	const struct bhs_scsi_command *command;
+	struct fixture f;
+
+	fixture_init(&f);
+	f.negotiated.immediate_data = false;
+	f.negotiated.max_xmit_data_segment_length = 512;
+	fixture_attach(&f);
+	io_write(&f, 0, 5120);
+	fixture_run(&f);
+	command = target_take(&f.target, PDU_SCSI_COMMAND);
+	target_r2t(&f.target, command, 1, 0, 0, 5120);
+	fake_wire_run_once(f.wire); /* it arrives, and nothing is sent yet */
+	for (unsigned i = 0; i < 4; i++)
+		io_read(&f, 0, 10);
+	fixture_run(&f);
+	for (unsigned i = 0; i < 7; i++) {
+		const struct bhs *first = &f.target.pdus[f.target.pdu_next++].bhs;
+		const struct bhs *second = &f.target.pdus[f.target.pdu_next].bhs;
+
+		assert_int_not_equal(pdu_opcode(first), pdu_opcode(second));
+	}
+	fixture_deinit(&f);
+}
+
 /* The kernel still reads a write's data while its answer is already here. */
 static void a_write_answered_early_keeps_its_data_until_it_has_left(void **state)
 {
@@ -292,6 +319,7 @@ int main(void)
 		cmocka_unit_test(pdus_are_cut_at_every_byte),
 		cmocka_unit_test(long_data_segments_are_cut_at_odd_places),
 		cmocka_unit_test(many_commands_share_the_connection),
+		cmocka_unit_test(data_and_commands_take_turns),
 		cmocka_unit_test(a_write_answered_early_keeps_its_data_until_it_has_left),
 		cmocka_unit_test(a_response_ends_the_sending_of_data),
 	};
