@@ -17,6 +17,7 @@
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
 #include "daemon/record.h"
+#include "daemon/udev_properties.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -85,19 +86,36 @@ static void rescan_later(struct managed_session *managed)
 					   rescan_now, managed);
 }
 
+/* Links that we make ourselves, and the same by udev where it runs. */
+static void device_names(struct map_device *device, bool set)
+{
+	struct manager *manager = device->userdata;
+	struct map_view *view = &device->view;
+	int r = 0;
+
+	device->named = set;
+	device_links(device, set);
+	if (set)
+		r = udev_properties_set(manager->run_dir, view);
+	else
+		udev_properties_unset(manager->run_dir, view->major, view->minor);
+	if (r < 0)
+		log_warning("map %s: udev is not told: %s", view->name, strerror(-r));
+}
+
 /* What maps report. */
 
 static void on_device_withdrawn(struct map_device *device, void *userdata)
 {
-	device_links(device, false);
+	device_names(device, false);
 }
 
 static void on_device_changed(struct map_device *device, void *userdata)
 {
 	struct manager *manager = userdata;
 
-	if (device->stage == DISK_LIVE)
-		device_links(device, true);
+	if (device->stage == DISK_LIVE && !device->named)
+		device_names(device, true);
 	manager_notify_changed(manager, OBJECT_MAP, &device->view);
 	manager_notify_changed(manager, OBJECT_MANAGER, manager);
 	manager_check_logins(manager);
@@ -174,6 +192,8 @@ static void on_path_removed(struct map_path *path, void *userdata)
 	/* Also while the device is being taken away: its other links go with it. */
 	if (device->view.device[0])
 		path_link(device, &path->view, false);
+	if (device->named)
+		device_names(device, true);
 	manager_notify_removed(manager, OBJECT_PATH, &path->view);
 	list_for_each (unit, &session->units, link)
 		if (unit->path == &path->view)
@@ -290,8 +310,8 @@ static void join_map(struct managed_session *managed, struct unit_view *unit)
 	unit->path = &path->view;
 	manager_notify_added(manager, OBJECT_PATH, &path->view);
 	manager_notify_changed(manager, OBJECT_MAP, &device->view);
-	if (device->stage == DISK_LIVE)
-		path_link(device, &path->view, true);
+	if (device->named)
+		device_names(device, true);
 	map_device_expose(device);
 }
 

@@ -60,6 +60,7 @@ struct map_device {
 	struct disk_settings disk_settings;
 	enum disk_stage stage;
 	int disk_error;
+	bool named;		     /* its links are made: the owner keeps this */
 	struct disk_work *disk_work; /* what is under way */
 };
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+#include "daemon/udev_properties.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/links.h"
+#include "scsi/inquiry.h"
+#include "util/cleanup.h"
+
+#define BY_PATH "disk/by-path/"
+
+/* One property. What a target says of itself is trimmed and printable, but may hold quotes. */
+static void put(FILE *file, const char *key, const char *value)
+{
+	fprintf(file, "%s=\"", key);
+	for (; *value; value++)
+		fputc(*value == '"' || *value == '\\' || *value == '$' || *value == '`' ? '_'
+											: *value,
+		      file);
+	fputs("\"\n", file);
+}
+
+static void put_paths(FILE *file, const struct map_view *map)
+{
+	const struct path_view *path;
+	bool first = true;
+	char name[512];
+
+	list_for_each (path, &map->paths, link) {
+		links_by_path(path->session->persistent_address, path->session->persistent_port,
+			      path->session->target, path->lun_number, name, sizeof(name));
+		if (first)
+			put(file, "ID_PATH", name + strlen(BY_PATH));
+		first = false;
+	}
+	fputs("HAWSER_PATHS=\"", file);
+	list_for_each (path, &map->paths, link) {
+		links_by_path(path->session->persistent_address, path->session->persistent_port,
+			      path->session->target, path->lun_number, name, sizeof(name));
+		fprintf(file, "%s%s", path->link.prev == &map->paths ? "" : " ", name);
+	}
+	fputs("\"\n", file);
+}
+
+static int write_file(const char *path, const struct map_view *map)
+{
+	const struct unit_identity *identity = &map->unit.identity;
+	struct unit_wwn wwn;
+	FILE *file = fopen(path, "we");
+	int r;
+
+	if (!file)
+		return -errno;
+	put(file, "ID_BUS", "scsi");
+	put(file, "ID_SERIAL", identity->wwid);
+	put(file, "ID_SERIAL_SHORT", identity->wwid + 1);
+	if (identity->serial[0])
+		put(file, "ID_SCSI_SERIAL", identity->serial);
+	if (unit_wwn_of(identity->wwid, &wwn)) {
+		put(file, "ID_WWN", wwn.wwn);
+		put(file, "ID_WWN_WITH_EXTENSION", wwn.wwn_with_extension);
+	}
+	put(file, "ID_VENDOR", identity->vendor);
+	put(file, "ID_MODEL", identity->product);
+	put(file, "ID_REVISION", identity->revision);
+	put(file, "HAWSER_NAME", map->name);
+	put_paths(file, map);
+	r = ferror(file) ? -EIO : 0;
+	return fclose(file) < 0 && r == 0 ? -errno : r;
+}
+
+/* Harmless where no udev runs: the kernel then sends the event to nobody. */
+static void look_again(uint32_t major, uint32_t minor)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/uevent", major, minor);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, "change", 6) < 0)
+		errno = 0; /* read-only sysfs in a container: then there is no udev to tell either
+			    */
+	close(fd);
+}
+
+int udev_properties_set(const char *run_dir, const struct map_view *map)
+{
+	char path[PATH_MAX], temporary[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/dev", run_dir);
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	if (snprintf(path, sizeof(path), "%s/dev/%u:%u", run_dir, map->major, map->minor) >=
+		    (int)sizeof(path) ||
+	    snprintf(temporary, sizeof(temporary), "%s/dev/.new", run_dir) >=
+		    (int)sizeof(temporary))
+		return -ENAMETOOLONG;
+	r = write_file(temporary, map);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = -errno;
+	if (r == 0)
+		look_again(map->major, map->minor);
+	return r;
+}
+
+void udev_properties_unset(const char *run_dir, uint32_t major, uint32_t minor)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/dev/%u:%u", run_dir, major, minor);
+	unlink(path);
+	look_again(major, minor);
+}
