@@ -43,7 +43,7 @@ struct session {
 	struct connection *connection;
 	struct negotiated negotiated;
 	bool attached;
-	uint32_t cmd_sn, exp_cmd_sn, max_cmd_sn;
+	uint32_t cmd_sn, max_cmd_sn;
 
 	struct task *tasks;
 	struct list free;     /* struct task */
@@ -645,8 +645,6 @@ static void session_update_window(struct session *session, const struct bhs_resp
 
 	if (sn_less(max_cmd_sn, exp_cmd_sn - 1))
 		return;
-	if (sn_less(session->exp_cmd_sn, exp_cmd_sn))
-		session->exp_cmd_sn = exp_cmd_sn;
 	if (sn_less(session->max_cmd_sn, max_cmd_sn))
 		session->max_cmd_sn = max_cmd_sn;
 	if (!was_open && session_window_open(session))
@@ -904,7 +902,6 @@ int session_attach(struct session *session, int fd, const struct negotiated *neg
 	}
 	session->negotiated = *negotiated;
 	session->cmd_sn = outcome->cmd_sn;
-	session->exp_cmd_sn = outcome->exp_cmd_sn;
 	session->max_cmd_sn = outcome->max_cmd_sn;
 	task_management_init(&session->management);
 	session->nop_reply_count = 0;
