@@ -54,6 +54,9 @@ static void commands_are_refused_while_it_is_not_attached(void **state)
 	session_drop(f.session, "for the test");
 	fixture_run(&f);
 	fixture_lost(&f, SESSION_LOSS_LOCAL, "for the test");
+	session_logout(f.session);
+	session_drop(f.session, "again");
+	assert_int_equal(fake_ring_timers(f.ring), 0);
 	io = io_make(&f, SCSI_NO_DATA, 0, 0);
 	assert_int_equal(io_submit(io), -ENOTCONN);
 	assert_int_equal(f.nexus->ops->execute(f.nexus, &io->command), -ENOTCONN);
@@ -1103,6 +1106,34 @@ static void a_logout_that_is_not_answered_ends_anyway(void **state)
 	fixture_deinit(&f);
 }
 
+static void asking_again_does_not_prolong_a_logout(void **state)
+{
+	struct fixture f;
+
+	fixture_start(&f, false);
+	session_logout(f.session);
+	fixture_advance(&f, 9000);
+	take_logout(&f);
+	target_async(&f.target, ASYNC_LOGOUT_REQUEST, 0, 60);
+	fixture_advance(&f, 1000);
+	fixture_lost(&f, SESSION_LOSS_LOCAL, "logout");
+	fixture_deinit(&f);
+}
+
+static void a_logout_without_a_limit_waits(void **state)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	f.settings.logout_timeout_ms = 0;
+	fixture_attach(&f);
+	session_logout(f.session);
+	fixture_advance(&f, 60000);
+	respond_to_logout(&f, LOGOUT_CLOSED);
+	fixture_lost(&f, SESSION_LOSS_LOGOUT, "logged out");
+	fixture_deinit(&f);
+}
+
 static void a_logout_that_cannot_leave_ends_anyway(void **state)
 {
 	struct fixture f;
@@ -1193,7 +1224,8 @@ static void our_own_wish_to_log_out_is_the_stronger_one(void **state)
 		target_async(&f.target, ASYNC_LOGOUT_REQUEST, 0, 60);
 		fixture_run(&f);
 		session_logout(f.session);
-		fixture_advance(&f, 2000);
+		if (!i) /* else the target's wish makes ours urgent */
+			fixture_advance(&f, 2000);
 		respond_to_logout(&f, LOGOUT_CLOSED);
 		fixture_lost(&f, SESSION_LOSS_LOGOUT, "logged out");
 		fixture_deinit(&f);
@@ -1272,6 +1304,20 @@ static void a_reject_of_nobody_knows_what_ends_the_session(void **state)
 
 	fixture_start(&f, false);
 	target_reject(&f.target, REJECT_PROTOCOL_ERROR, NULL);
+	fixture_run(&f);
+	fixture_lost(&f, SESSION_LOSS_PROTOCOL, "rejected");
+	fixture_deinit(&f);
+}
+
+static void half_a_header_in_a_reject_tells_nothing(void **state)
+{
+	static const uint8_t nop_out[BHS_LENGTH - 1];
+	struct bhs_reject reject = {.opcode = PDU_REJECT,
+				    .initiator_task_tag = be32_of(RESERVED_TAG)};
+	struct fixture f;
+
+	fixture_start(&f, false);
+	target_send(&f.target, &reject, nop_out, sizeof(nop_out));
 	fixture_run(&f);
 	fixture_lost(&f, SESSION_LOSS_PROTOCOL, "rejected");
 	fixture_deinit(&f);
@@ -1422,6 +1468,86 @@ static void an_answer_outlives_the_connection(void **state)
 	fixture_lost(&f, SESSION_LOSS_LOCAL, "for the test");
 	io_ended(io, SCSI_COMPLETED);
 	assert_int_equal(io->command.result.status, SCSI_BUSY);
+	fixture_deinit(&f);
+}
+
+static void commands_that_wait_for_a_tag_end_with_the_connection(void **state)
+{
+	struct io *sent, *waiting[2];
+	struct fixture f;
+
+	fixture_init(&f);
+	f.settings.commands_max = 1;
+	fixture_attach(&f);
+	sent = submit_test(&f);
+	waiting[0] = submit_with_timeout(&f, 5000);
+	waiting[1] = submit_test(&f);
+	fixture_run(&f);
+	fake_wire_end(f.wire, -ECONNRESET);
+	fixture_run(&f);
+	fixture_lost(&f, SESSION_LOSS_CLOSED, "reset");
+	io_ended(sent, SCSI_IN_DOUBT);
+	io_ended(waiting[0], SCSI_NOT_SENT);
+	io_ended(waiting[1], SCSI_NOT_SENT);
+	assert_int_equal(fake_ring_timers(f.ring), 0);
+	fixture_deinit(&f);
+}
+
+/* Pings, aborts, a logout and the target's wishes all end with the connection they belong to. */
+static void a_new_connection_begins_afresh(void **state)
+{
+	struct fixture f;
+
+	start_with_pings(&f);
+	session_drop(f.session, "to change the settings");
+	fixture_run(&f);
+	for (unsigned round = 0; round < 3; round++) {
+		struct io *io;
+
+		f.lost = 0;
+		fixture_attach(&f);
+		io = submit_test(&f);
+		fixture_advance(&f, 4000);
+		respond_to(&f, take_command(&f));
+		io_ended(io, SCSI_COMPLETED);
+		assert_true(target_idle(&f.target));
+		fake_wire_hold(f.wire, true);
+		io = submit_test(&f);
+		fixture_run(&f);
+		io_abort(io);
+		target_nop_in(&f.target, TAG_NONE, 4, 0);
+		fixture_advance(&f, 5000);
+		if (round == 0)
+			session_logout(f.session);
+		else if (round == 1)
+			target_async(&f.target, ASYNC_SESSION_DROP, 5, 0);
+		fixture_run(&f);
+		if (round != 1)
+			fake_wire_end(f.wire, 0);
+		fixture_run(&f);
+		fixture_lost(&f, round == 1 ? SESSION_LOSS_ASKED : SESSION_LOSS_CLOSED, "");
+		assert_int_equal(f.wait_s, round == 1 ? 5 : 0);
+		assert_int_equal(fake_ring_timers(f.ring), 0);
+	}
+	fixture_deinit(&f);
+}
+
+static void the_timeout_of_an_abort_ends_with_its_connection(void **state)
+{
+	struct fixture f;
+	struct io *io;
+
+	fixture_init(&f);
+	f.settings.abort_timeout_ms = 700;
+	fixture_attach(&f);
+	io = submit_test(&f);
+	fixture_run(&f);
+	io_abort(io);
+	fixture_run(&f);
+	fake_wire_end(f.wire, 0);
+	fixture_run(&f);
+	io_ended(io, SCSI_IN_DOUBT);
+	assert_int_equal(fake_ring_timers(f.ring), 0);
 	fixture_deinit(&f);
 }
 
@@ -1617,6 +1743,8 @@ int main(void)
 		TEST(the_answer_to_a_logout_ends_all_tasks),
 		TEST(other_answers_to_a_logout_leave_tasks_in_doubt),
 		TEST(a_logout_that_is_not_answered_ends_anyway),
+		TEST(asking_again_does_not_prolong_a_logout),
+		TEST(a_logout_without_a_limit_waits),
 		TEST(a_logout_that_cannot_leave_ends_anyway),
 		TEST(the_target_may_ask_for_a_logout),
 		TEST(the_logout_comes_in_the_time_that_the_target_gave),
@@ -1625,11 +1753,15 @@ int main(void)
 		TEST(other_events_are_handed_on),
 		TEST(a_rejected_command_ends_the_session),
 		TEST(a_reject_of_nobody_knows_what_ends_the_session),
+		TEST(half_a_header_in_a_reject_tells_nothing),
 		TEST(a_task_survives_the_reject_of_its_data),
 		TEST(every_command_ends_once_wherever_the_stream_is_cut),
 		TEST(every_command_ends_once_wherever_sending_fails),
 		TEST(a_drop_waits_for_what_the_kernel_still_writes),
 		TEST(an_answer_outlives_the_connection),
+		TEST(commands_that_wait_for_a_tag_end_with_the_connection),
+		TEST(a_new_connection_begins_afresh),
+		TEST(the_timeout_of_an_abort_ends_with_its_connection),
 		TEST(a_new_connection_sends_nothing_of_the_old_one),
 		TEST(done_may_submit_drop_and_log_out),
 		TEST(a_command_taken_while_the_connection_ends_comes_back),
