@@ -72,7 +72,7 @@ static inline void cleanup_close(int *fd)
 		__auto_type PASTE(a_, unique) = (a); \
 		__auto_type PASTE(b_, unique) = (b); \
 		PASTE(a_, unique) \
-			operator PASTE(b_, unique) ? PASTE(a_, unique) : PASTE(b_, unique); \
+		operator PASTE(b_, unique) ? PASTE(a_, unique) : PASTE(b_, unique); \
 	})
 
 /** MIN(), MAX() - of two values of one type; each is evaluated once */
