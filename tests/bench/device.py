@@ -91,8 +91,8 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
-def measure(disk, job, depth, seconds):
-    before = cpu_seconds(disk.pid)
+def measure(disk, target, job, depth, seconds):
+    before, target_before = cpu_seconds(disk.pid), cpu_seconds(target.program.pid)
     done = run(
         [
             "fio", "--name=bench", "--verify_state_save=0", f"--filename={disk.device}", f"--rw={job}", "--bs=4k",
@@ -102,9 +102,14 @@ def measure(disk, job, depth, seconds):
         timeout=seconds + 60,
     )  # fmt: skip
     cpu_s = cpu_seconds(disk.pid) - before
+    target_s = cpu_seconds(target.program.pid) - target_before
     told = json.loads(done.out)["jobs"][0]
     ios = told["read"]["total_ios"] + told["write"]["total_ios"]
-    return {"iops": told["read"]["iops"] + told["write"]["iops"], "cpu_us": cpu_s * 1e6 / ios}
+    return {
+        "iops": told["read"]["iops"] + told["write"]["iops"],
+        "cpu_us": cpu_s * 1e6 / ios,
+        "target_us": target_s * 1e6 / ios,
+    }
 
 
 def make_disk(lab, net, target, kind, store):
@@ -129,8 +134,8 @@ def compare(lab, arguments):
         for job, depth in JOBS:
             pairs = bench.alternate(
                 arguments.rounds,
-                lambda: measure(ours, job, depth, arguments.seconds),
-                lambda: measure(peer, job, depth, arguments.seconds),
+                lambda: measure(ours, target, job, depth, arguments.seconds),
+                lambda: measure(peer, target, job, depth, arguments.seconds),
             )
             rows.append(bench.row(f"4 KiB {job}, depth {depth}, {STORES[store]}", pairs))
     return rows

@@ -53,7 +53,12 @@ def table(rows, peer_name):
         f"| job | hawser IOPS (range) | {peer_name} IOPS (range) | ratio "
         f"| hawser CPU µs/IO | {peer_name} CPU µs/IO | ratio |"
     )
-    lines = [head, "|---|--:|--:|--:|--:|--:|--:|"]
+    rule = "|---|--:|--:|--:|--:|--:|--:|"
+    target = "target_us" in rows[0]["ours"]
+    if target:
+        head += " target's CPU µs/IO, each |"
+        rule += "--:|"
+    lines = [head, rule]
     for each in rows:
         ours, peer, spread = each["ours"], each["peer"], each["spread"]
         lines.append(
@@ -61,6 +66,7 @@ def table(rows, peer_name):
             f"| **{ours['iops'] / peer['iops']:.2f}** "
             f"| {ours['cpu_us']:.1f} | {peer['cpu_us']:.1f} "
             f"| **{ours['cpu_us'] / peer['cpu_us']:.2f}** |"
+            + (f" {ours['target_us']:.1f}, {peer['target_us']:.1f} |" if target else "")
         )
     return "\n".join(lines)
 
