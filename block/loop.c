@@ -145,8 +145,9 @@ void loop_tune(const struct loop *loop, bool write_cache)
 
 /* --- attach --- */
 
-static int configure(int fd, const struct loop_settings *settings)
+static int configure(int fd, const struct loop_settings *settings, uint64_t *backing)
 {
+	struct loop_info64 info;
 	struct loop_config config = {
 		.fd = (uint32_t)settings->file_fd,
 		.block_size = settings->block_size,
@@ -157,7 +158,16 @@ static int configure(int fd, const struct loop_settings *settings)
 		config.info.lo_flags |= LO_FLAGS_READ_ONLY;
 	text_copy((char *)config.info.lo_file_name, sizeof(config.info.lo_file_name),
 		  settings->name);
-	return ioctl(fd, LOOP_CONFIGURE, &config) < 0 ? -errno : 0;
+	if (ioctl(fd, LOOP_CONFIGURE, &config) < 0)
+		return -errno;
+	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0) {
+		int r = -errno;
+
+		ioctl(fd, LOOP_CLR_FD, 0);
+		return r;
+	}
+	*backing = info.lo_device;
+	return 0;
 }
 
 static int name_device(struct loop *loop, const char *dev_dir, int number)
@@ -200,7 +210,7 @@ static int attach_once(struct loop *loop, const struct loop_settings *settings, 
 	if (fd < 0)
 		return errno == ENXIO || errno == ENODEV ? -EBUSY : -errno;
 	*step = "attach the loop device";
-	return configure(fd, settings);
+	return configure(fd, settings, &loop->backing);
 }
 
 int loop_attach(struct loop *loop, const struct loop_settings *settings, const char **step)
@@ -238,6 +248,16 @@ static bool attached(const struct loop *loop)
 
 	snprintf(path, sizeof(path), SYS_BLOCK "/%s/loop/backing_file", loop->name);
 	return access(path, F_OK) == 0;
+}
+
+/* The number may be another file's by now. */
+static bool ours(const struct loop *loop)
+{
+	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
+	struct loop_info64 info;
+
+	return fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
+	       info.lo_device == loop->backing;
 }
 
 static bool wait_until_free(const struct loop *loop, unsigned wait_ms)
@@ -313,6 +333,10 @@ int loop_detach(struct loop *loop, bool force, unsigned grace_ms)
 
 	if (!loop->name[0])
 		return 0;
+	if (!ours(loop)) {
+		*loop = (struct loop){};
+		return 0;
+	}
 	r = clear(loop, force ? 0 : O_EXCL);
 	if (r < 0 && r != -ENXIO) /* ENXIO: somebody else has detached it */
 		return r;

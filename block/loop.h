@@ -23,6 +23,7 @@ struct loop {
 	char device[288]; /* "/dev/loop3" */
 	char dev_dir[256];
 	uint32_t major, minor;
+	uint64_t backing; /* device number of the file's file system: tells ours from a later one */
 	bool made_node, made_partitions; /* the nodes are ours to remove */
 };
 
@@ -51,6 +52,7 @@ int loop_resize(const struct loop *loop);
  * @force: also while it is in use: it stays attached until its last user is gone, on its own
  * @grace_ms: how long short users (udev, blkid) are waited for
  *
+ * One that somebody else has detached, and maybe another file has got since, is left alone.
  * Return: 0; -EBUSY while it is mounted, claimed, or open after @grace_ms.
  */
 int loop_detach(struct loop *loop, bool force, unsigned grace_ms);

@@ -230,6 +230,21 @@ static void thick_unit_cannot_be_discarded_but_zeroed(void **state)
 	disk_end(ram_disk);
 }
 
+static void a_device_that_became_anothers_is_left_alone(void **state)
+{
+	struct ram_disk *ram_disk = disk_begin(8 * MIB, 512);
+	char device[64];
+
+	snprintf(device, sizeof(device), "%s", device_of(ram_disk));
+	assert_int_equal(run("losetup -d %s && truncate -s 1M %s/other && losetup %s %s/other",
+			     device, folder, device, folder),
+			 0);
+	assert_int_equal(disk_remove(ram_disk->disk, false), 0);
+	assert_int_equal(run("losetup %s | grep -q %s/other", device, folder), 0);
+	assert_int_equal(run("losetup -d %s && rm %s/other", device, folder), 0);
+	disk_end(ram_disk);
+}
+
 static void two_disks_side_by_side_do_not_mix(void **state)
 {
 	struct ram_disk *one = disk_begin(32 * MIB, 512), *two = disk_begin(32 * MIB, 4096);
@@ -455,6 +470,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(file_system_on_it_holds_verified_data),
 		cmocka_unit_test(raw_device_holds_verified_data),
+		cmocka_unit_test(a_device_that_became_anothers_is_left_alone),
 		cmocka_unit_test(kernel_knows_what_the_unit_can),
 		cmocka_unit_test(discarded_and_zeroed_ranges_read_back_as_zeroes),
 		cmocka_unit_test(thick_unit_cannot_be_discarded_but_zeroed),
