@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+#pragma once
+
+/*
+ * What the files of the session share, and nobody else includes. Calls go one way:
+ *
+ *     session.c (life, units, the end of a connection)
+ *         -> session_receive.c (one handler for each opcode), session_send.c (what goes out next)
+ *             -> session_tasks.c (tags, aborts, deadlines)
+ *                 -> session_logout.c (drain and Logout)
+ */
+
+#include "iscsi/connection.h"
+#include "iscsi/logical_unit.h"
+#include "iscsi/session.h"
+#include "iscsi/task.h"
+#include "iscsi/task_management.h"
+#include "scsi/command.h"
+#include "util/ring.h"
+
+/*
+ * Initiator task tags: the task's index in the low bits and a generation above, so that a late PDU
+ * of an earlier task matches nothing. Pings and logouts have tags of their own.
+ */
+#define TAG_INDEX_BITS	12
+#define TAG_INDEX_MASK	((1u << TAG_INDEX_BITS) - 1)
+#define TAG_GENERATIONS (1u << 19)
+#define TAG_PING	0xc1000000u
+#define TAG_LOGOUT	0xc2000000u
+
+#define NOP_REPLIES_MAX 16 /* target's pings that wait for an answer; more is a flood */
+
+struct nop_reply {
+	be64 lun;
+	be32 target_transfer_tag;
+};
+
+struct session {
+	struct ring *ring;
+	struct session_settings settings;
+	const struct session_observer *observer;
+	void *userdata;
+	struct session_statistics statistics;
+
+	struct connection *connection;
+	struct negotiated negotiated;
+	bool attached;
+	uint32_t cmd_sn, max_cmd_sn;
+
+	struct task *tasks;
+	struct list free;     /* struct task */
+	struct list queued;   /* have a tag, command not sent yet */
+	struct list data;     /* have Data-Out PDUs due */
+	struct list waiting;  /* struct scsi_command, for which no tag is free */
+	struct list given_up; /* struct scsi_command: over, done() comes at the end of the turn */
+	struct deferred give_up;
+	uint32_t outstanding; /* commands in the session, but for those given up */
+	bool data_turn;	      /* Data-Out and new commands take turns */
+
+	struct task_management management;
+	struct ring_timer management_timer;
+	struct ring_timer deadline_timer;
+	uint32_t deadlines; /* outstanding commands that have one */
+
+	struct nop_reply nop_replies[NOP_REPLIES_MAX];
+	uint8_t nop_reply_count;
+	bool ping_due;
+	uint32_t ping_tag; /* of the ping in flight; RESERVED_TAG: none */
+	uint16_t tag_counter;
+
+	bool logout_wanted; /* take no new commands */
+	bool logout_due;    /* nor send any: the request is next */
+	bool logout_sent, logout_complete, tasks_over;
+	uint32_t logout_tag;
+	struct ring_timer logout_timer;
+	bool target_asked;     /* the loss to come is the target's wish */
+	unsigned wait_seconds; /* it wants no login before */
+
+	struct list units; /* struct logical_unit */
+};
+
+static inline bool session_window_open(const struct session *session)
+{
+	return sn_less_equal(session->cmd_sn, session->max_cmd_sn);
+}
+
+/* session_receive.c: see struct connection_ops */
+int session_header(struct connection *connection, const struct bhs *bhs, void **data,
+		   const char **why);
+int session_received(struct connection *connection, const struct bhs *bhs, const uint8_t *data,
+		     const char **why);
+
+/* session_send.c: see struct connection_ops */
+bool session_next_pdu(struct connection *connection, struct pdu_slot *slot);
+bool session_ping(struct connection *connection);
+
+/* session_tasks.c */
+int session_execute(void *owner, struct nexus *nexus, struct scsi_command *command);
+void session_abort(void *owner, struct scsi_command *command);
+/** session_find_task() - the task that @tag names. Return: NULL when none was sent or it is over */
+struct task *session_find_task(struct session *session, be32 tag);
+/** session_answer_task() - its result is set: it ends as soon as its PDUs have left */
+void session_answer_task(struct session *session, struct task *task);
+/** session_pdu_left() - see struct connection_ops */
+void session_pdu_left(struct connection *connection, void *owner);
+/** session_release_task() - its tag is free again; its command is the caller's */
+void session_release_task(struct session *session, struct task *task);
+/** session_command_over() - one command less in the session */
+void session_command_over(struct session *session, const struct scsi_command *command);
+/** session_give_up() - no byte of @command was sent, and none will be: done() at the turn's end */
+void session_give_up(struct session *session, struct scsi_command *command);
+void session_end_given_up(struct deferred *deferred);
+void session_check_deadlines(struct ring_timer *timer);
+void session_management_timeout(struct ring_timer *timer);
+
+/* session_logout.c */
+/** session_logout_now() - the Logout request leaves; what runs ends with its response at latest */
+void session_logout_now(struct session *session);
+/** session_asked_to_log_out() - by the target, within @seconds, "as early as possible"
+ * (RFC 7143 §11.9.1) */
+void session_asked_to_log_out(struct session *session, unsigned seconds);
+void session_logout_timeout(struct ring_timer *timer);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+/* What a session received: one handler for each opcode. */
+
+#include <errno.h>
+
+#include "iscsi/session_private.h"
+#include "util/ring.h"
+
+typedef int session_handler(struct session *session, const struct bhs *bhs, const uint8_t *data,
+			    const char **why);
+
+static int session_data_in(struct session *session, const struct bhs *bhs, const uint8_t *data,
+			   const char **why)
+{
+	const struct bhs_data_in *data_in = (const struct bhs_data_in *)bhs;
+	struct task *task;
+	int r;
+
+	session->statistics.datain_pdus++;
+	if (!(data_in->flags & DATA_IN_STATUS))
+		return 0;
+	task = session_find_task(session, data_in->initiator_task_tag);
+	if (!task)
+		return 0;
+	r = task_status_in_data(task, data_in, why);
+	if (r == 0)
+		session_answer_task(session, task);
+	return r;
+}
+
+static int session_scsi_response(struct session *session, const struct bhs *bhs,
+				 const uint8_t *data, const char **why)
+{
+	const struct bhs_scsi_response *response = (const struct bhs_scsi_response *)bhs;
+	struct task *task = session_find_task(session, response->initiator_task_tag);
+	int r;
+
+	session->statistics.scsirsp_pdus++;
+	if (!task)
+		return 0; /* of a task that was aborted meanwhile */
+	r = task_response(task, response, data, why);
+	if (r == 0)
+		session_answer_task(session, task);
+	return r;
+}
+
+static int session_r2t(struct session *session, const struct bhs *bhs, const uint8_t *data,
+		       const char **why)
+{
+	const struct bhs_r2t *r2t = (const struct bhs_r2t *)bhs;
+	struct task *task = session_find_task(session, r2t->initiator_task_tag);
+	int r;
+
+	session->statistics.r2t_pdus++;
+	if (!task)
+		return 0; /* it crossed an abort: nothing can be sent for it any more */
+	r = task_r2t(task, &session->negotiated, r2t, why);
+	if (r < 0)
+		return r;
+	if (task_has_data(task) && list_empty(&task->link))
+		list_append(&session->data, &task->link);
+	connection_kick(session->connection);
+	return 0;
+}
+
+static uint32_t session_ping_answered(struct session *session)
+{
+	session->ping_tag = RESERVED_TAG;
+	return connection_ping_answered(session->connection);
+}
+
+static int session_nop_in(struct session *session, const struct bhs *bhs, const uint8_t *data,
+			  const char **why)
+{
+	const struct bhs_nop_in *nop = (const struct bhs_nop_in *)bhs;
+	bool answer = be32_get(nop->initiator_task_tag) != RESERVED_TAG;
+	bool wants_answer = be32_get(nop->target_transfer_tag) != RESERVED_TAG;
+
+	session->statistics.noprx_pdus++;
+	if (answer && wants_answer) {
+		*why = "NOP-In that is answer and question at once";
+		return -EPROTO;
+	}
+	if (answer && be32_get(nop->initiator_task_tag) == session->ping_tag)
+		session->statistics.ping_rtt_us = session_ping_answered(session);
+	if (!wants_answer)
+		return 0;
+	if (session->nop_reply_count == NOP_REPLIES_MAX) {
+		*why = "more pings than can be answered";
+		return -EPROTO;
+	}
+	session->nop_replies[session->nop_reply_count++] = (struct nop_reply){
+		.lun = nop->lun,
+		.target_transfer_tag = nop->target_transfer_tag,
+	};
+	connection_kick(session->connection);
+	return 0;
+}
+
+static int session_management_response(struct session *session, const struct bhs *bhs,
+				       const uint8_t *data, const char **why)
+{
+	uint32_t tag;
+	struct task *task;
+
+	session->statistics.tmfrsp_pdus++;
+	switch (task_management_response(&session->management,
+					 (const struct bhs_task_management_response *)bhs, &tag)) {
+	case TASK_MANAGEMENT_IGNORED:
+		return 0;
+	case TASK_MANAGEMENT_REFUSED:
+		*why = "the target refuses to abort a task";
+		return -ETIMEDOUT;
+	case TASK_MANAGEMENT_TASK_OVER:
+		break;
+	}
+	ring_timer_disarm(session->ring, &session->management_timer);
+	task = session_find_task(session, be32_of(tag));
+	if (task) {
+		task->command->result.outcome = SCSI_ABORTED;
+		session_answer_task(session, task);
+	}
+	connection_kick(session->connection);
+	return 0;
+}
+
+static int session_logout_response(struct session *session, const struct bhs *bhs,
+				   const uint8_t *data, const char **why)
+{
+	const struct bhs_logout_response *response = (const struct bhs_logout_response *)bhs;
+
+	session->statistics.logoutrsp_pdus++;
+	if (!session->logout_sent ||
+	    be32_get(response->initiator_task_tag) != session->logout_tag) {
+		*why = "logout response without a request";
+		return -EPROTO;
+	}
+	session->tasks_over = response->response == LOGOUT_CLOSED;
+	session->logout_complete =
+		session->tasks_over || response->response == LOGOUT_CID_NOT_FOUND;
+	if (!session->logout_complete)
+		session->wait_seconds = be16_get(response->time2wait);
+	connection_drop(session->connection, CONNECTION_CLOSED_BY_TARGET, 0, "logged out");
+	return 0;
+}
+
+static int session_async(struct session *session, const struct bhs *bhs, const uint8_t *data,
+			 const char **why)
+{
+	const struct bhs_async_message *async = (const struct bhs_async_message *)bhs;
+
+	session->statistics.async_pdus++;
+	switch (async->async_event) {
+	case ASYNC_LOGOUT_REQUEST:
+	case ASYNC_NEGOTIATION_REQUEST: /* logging out is the other legal answer (§11.9.1) */
+		session_asked_to_log_out(session, be16_get(async->parameter3));
+		return 0;
+	case ASYNC_CONNECTION_DROP:
+	case ASYNC_SESSION_DROP:
+		session->target_asked = true;
+		session->wait_seconds = be16_get(async->parameter2);
+		connection_drop(session->connection, CONNECTION_CLOSED_BY_TARGET, -ECONNRESET,
+				"the target announced that it drops the connection");
+		return 0;
+	default:
+		session->observer->async_event(session, async->async_event, be64_get(async->lun),
+					       session->userdata);
+		return 0;
+	}
+}
+
+static int session_reject(struct session *session, const struct bhs *bhs, const uint8_t *data,
+			  const char **why)
+{
+	const struct bhs *rejected = (const struct bhs *)data;
+
+	session->statistics.rjt_pdus++;
+	*why = "the target rejected a PDU";
+	if (!data || pdu_data_length(bhs) < BHS_LENGTH)
+		return -EPROTO;
+	switch (pdu_opcode(rejected)) {
+	case PDU_NOP_OUT:
+		/* There was no room for an immediate ping: it is alive all the same. */
+		if (be32_get(rejected->initiator_task_tag) == session->ping_tag)
+			session_ping_answered(session);
+		return 0;
+	case PDU_DATA_OUT:
+		/* A Reject ends no task: its response still comes (§7.3, §11.17.1). */
+		return 0;
+	default:
+		/* It leaves a task whose fate is unclear or a hole in CmdSN: at recovery level 0
+		 * only a new session helps. */
+		return -EPROTO;
+	}
+}
+
+/* Indexed by opcode without bit 0x20, which all of the target's opcodes have. */
+static session_handler *const session_handlers[0x20] = {
+	[PDU_NOP_IN & 0x1f] = session_nop_in,
+	[PDU_SCSI_RESPONSE & 0x1f] = session_scsi_response,
+	[PDU_TASK_MANAGEMENT_RESPONSE & 0x1f] = session_management_response,
+	[PDU_DATA_IN & 0x1f] = session_data_in,
+	[PDU_LOGOUT_RESPONSE & 0x1f] = session_logout_response,
+	[PDU_R2T & 0x1f] = session_r2t,
+	[PDU_ASYNC_MESSAGE & 0x1f] = session_async,
+	[PDU_REJECT & 0x1f] = session_reject,
+};
+
+static session_handler *session_find_handler(const struct bhs *bhs)
+{
+	uint8_t opcode = pdu_opcode(bhs);
+
+	return opcode & 0x20 ? session_handlers[opcode & 0x1f] : NULL;
+}
+
+int session_header(struct connection *connection, const struct bhs *bhs, void **data,
+		   const char **why)
+{
+	struct session *session = connection_owner(connection);
+	struct task *task;
+
+	if (!session_find_handler(bhs)) {
+		*why = "a PDU that has no place in full feature phase";
+		return -EPROTO;
+	}
+	if (pdu_opcode(bhs) != PDU_DATA_IN)
+		return 0;
+	task = session_find_task(session, bhs->initiator_task_tag);
+	if (!task)
+		return 0; /* late data of an aborted task: collected and forgotten */
+	return task_data_in(task, &session->negotiated, (const struct bhs_data_in *)bhs, data, why);
+}
+
+/* §4.2.2.1: numbers only move forward, and a window that ends before it begins means nothing. */
+static void session_update_window(struct session *session, const struct bhs_response *bhs)
+{
+	uint32_t exp_cmd_sn = be32_get(bhs->exp_cmd_sn), max_cmd_sn = be32_get(bhs->max_cmd_sn);
+	bool was_open = session_window_open(session);
+
+	if (sn_less(max_cmd_sn, exp_cmd_sn - 1))
+		return;
+	if (sn_less(session->max_cmd_sn, max_cmd_sn))
+		session->max_cmd_sn = max_cmd_sn;
+	if (!was_open && session_window_open(session))
+		connection_kick(session->connection);
+}
+
+int session_received(struct connection *connection, const struct bhs *bhs, const uint8_t *data,
+		     const char **why)
+{
+	struct session *session = connection_owner(connection);
+
+	session_update_window(session, (const struct bhs_response *)bhs);
+	return session_find_handler(bhs)(session, bhs, data, why);
+}
