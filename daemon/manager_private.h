@@ -4,9 +4,9 @@
 
 /*
  * What the files of the manager share: manager.c (life, observers, look-ups), manager_nodes.c
- * (records), manager_sessions.c (login, logout), manager_maps.c (units into maps),
- * manager_links.c (network interfaces), manager_statistics.c and manager_discovery.c. Nobody else
- * includes this.
+ * (records), manager_login.c and manager_logout.c (the operations), manager_sessions.c (what
+ * supervisors tell), manager_maps.c (units into maps), manager_links.c (network interfaces),
+ * manager_statistics.c and manager_discovery.c. Nobody else includes this.
  */
 
 #include "daemon/config.h"
@@ -103,8 +103,19 @@ int manager_store_node(struct manager *manager, const struct node_key *key, stru
 struct record *manager_iface(struct manager *manager, const char *name);
 
 /* manager_sessions.c */
+/** what a supervisor asks and tells; its userdata is a struct managed_session */
+extern const struct supervisor_ops manager_supervisor_ops;
+/** manager_session_left() - the last path of a leaving session is gone */
+void manager_session_left(struct managed_session *managed);
+
+/* manager_login.c */
 /** manager_check_logins() - answer the login requests that are complete */
 void manager_check_logins(struct manager *manager);
+/** manager_login_gave_up() - whoever waits for @session's node is told why */
+void manager_login_gave_up(struct manager *manager, const struct session_view *session);
+
+/* manager_logout.c */
+/** manager_stop_step() - go on with the stop: the next session, or the end */
 void manager_stop_step(struct manager *manager);
 
 /* manager_maps.c */
@@ -118,8 +129,6 @@ void manager_session_fenced(struct managed_session *managed);
 bool manager_drop_units(struct managed_session *managed);
 /** manager_units_settled() - every device that its units belong to is live, or failed for good */
 bool manager_units_settled(struct managed_session *managed, struct error *error);
-/** manager_session_left() - the last path of a leaving session is gone */
-void manager_session_left(struct managed_session *managed);
 
 /* manager_links.c */
 void manager_watch_links(struct manager *manager);

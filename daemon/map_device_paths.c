@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+/* The paths of a map: every call is one small job on its worker, and jobs keep their order. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/clock.h"
+#include "daemon/job.h"
+#include "daemon/map_device.h"
+#include "daemon/session_host.h"
+#include "daemon/worker.h"
+#include "iscsi/session.h"
+#include "scsi/nexus.h"
+#include "scsi/probe.h"
+#include "util/log.h"
+#include "util/text.h"
+
+struct path_call {
+	struct job job;
+	struct map_path *path;
+	struct session *session; /* to add */
+	char reason[160];
+	int error;
+};
+
+static void path_call_free(struct job *job)
+{
+	free(container_of(job, struct path_call, job));
+}
+
+static void path_call_send(struct map_path *path, void (*work)(struct job *job),
+			   void (*finished)(struct job *job), struct session *session,
+			   const char *reason)
+{
+	struct path_call *call = calloc(1, sizeof(*call));
+
+	if (!call) {
+		log_error("no memory to tell a map about its path");
+		return;
+	}
+	call->path = path;
+	call->session = session;
+	text_copy(call->reason, sizeof(call->reason), reason ? reason : "");
+	call->job.work = work;
+	call->job.finished = finished;
+	job_send(&call->job, worker_mailbox(path->device->worker), path->device->home);
+}
+
+static void path_add_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+	struct map_path *path = call->path;
+
+	call->error = session_unit(call->session, path->view.lun, &path->nexus);
+	if (call->error == 0)
+		call->error = map_add_path(path->device->map, path->nexus, path, &path->path);
+	if (call->error == 0 && path->nexus->up)
+		path_verified(path->path);
+	else if (call->error == 0)
+		path_lost(path->path, "the session went down meanwhile");
+	job_done(job);
+}
+
+static void path_add_failed(struct map_path *path, int error)
+{
+	enum path_state from = path->view.state;
+
+	path->view.state = PATH_FAILED;
+	snprintf(path->view.state_reason, sizeof(path->view.state_reason),
+		 "it could not be added: %s", strerror(-error));
+	path->device->ops->path_changed(path, from, path->device->userdata);
+}
+
+static void path_add_finished(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->error < 0)
+		path_add_failed(call->path, call->error);
+	free(call);
+}
+
+int map_device_add_path(struct map_device *device, struct session_view *session,
+			struct session_host *host, uint64_t lun, struct map_path **ret)
+{
+	struct map_path *path = calloc(1, sizeof(*path));
+	char sid[16], number[32];
+
+	if (!path)
+		return -ENOMEM;
+	path->device = device;
+	path->view.map = &device->view;
+	path->view.session = session;
+	path->view.lun = lun;
+	path->view.lun_number = lun_number(lun);
+	path->view.state = PATH_PENDING;
+	path->view.since_us = clock_realtime_us();
+	snprintf(sid, sizeof(sid), "%u", session->sid);
+	snprintf(number, sizeof(number), "%016llx", (unsigned long long)lun);
+	path->view.id =
+		text_hash((const char *[]){"path", device->view.unit.identity.wwid, session->target,
+					   session->persistent_address, sid, number},
+			  6);
+	list_append(&device->view.paths, &path->view.link);
+	path_call_send(path, path_add_work, path_add_finished, session_host_session(host), NULL);
+	*ret = path;
+	return 0;
+}
+
+static void path_verified_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	/* The session may have gone down again since it was looked at. */
+	if (call->path->path && call->path->nexus->up)
+		path_verified(call->path->path);
+	job_done(job);
+}
+
+void map_path_verified(struct map_path *path)
+{
+	path_call_send(path, path_verified_work, path_call_free, NULL, NULL);
+}
+
+static void path_lost_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->path->path)
+		path_lost(call->path->path, call->reason);
+	job_done(job);
+}
+
+void map_path_lost(struct map_path *path, const char *reason)
+{
+	path_call_send(path, path_lost_work, path_call_free, NULL, reason);
+}
+
+static void path_quarantine_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->path->path)
+		path_quarantine(call->path->path, call->reason);
+	job_done(job);
+}
+
+void map_path_quarantine(struct map_path *path, const char *reason)
+{
+	path_call_send(path, path_quarantine_work, path_call_free, NULL, reason);
+}
+
+static void path_fenced_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->path->path)
+		path_fenced(call->path->path);
+	job_done(job);
+}
+
+void map_path_fenced(struct map_path *path)
+{
+	path_call_send(path, path_fenced_work, path_call_free, NULL, NULL);
+}
+
+static void path_remove_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->path->path)
+		map_remove_path(call->path->device->map, call->path->path);
+	call->path->path = NULL;
+	job_done(job);
+}
+
+static void path_remove_finished(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+	struct map_path *path = call->path;
+
+	list_remove(&path->view.link);
+	path->device->ops->path_removed(path, path->device->userdata);
+	free(path);
+	free(call);
+}
+
+void map_path_remove(struct map_path *path)
+{
+	if (path->leaving)
+		return;
+	path->leaving = true;
+	path_call_send(path, path_remove_work, path_remove_finished, NULL, NULL);
+}
