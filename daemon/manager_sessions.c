@@ -10,6 +10,8 @@
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
 #include "daemon/record.h"
+#include "iscsi/async_queue.h"
+#include "iscsi/pdu.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -118,12 +120,12 @@ static void on_fenced(struct supervisor *supervisor)
 	manager_session_fenced(supervisor->userdata);
 }
 
-static void on_async_event(struct supervisor *supervisor, unsigned event, uint64_t lun)
+static void on_async_event(struct supervisor *supervisor, const struct async_message *message)
 {
-	if (event == 0)
+	if (message->event == ASYNC_SCSI_EVENT || message->left_out)
 		manager_scan(supervisor->userdata);
 	else
-		log_info("session %u: asynchronous event %u", supervisor->view.sid, event);
+		log_info("session %u: asynchronous event %u", supervisor->view.sid, message->event);
 }
 
 static void on_moved(struct supervisor *supervisor, const char *address, uint16_t port)

@@ -30,8 +30,7 @@ struct session_event {
 	int error;
 	char text[160];
 	unsigned wait_s;
-	unsigned async_event;
-	uint64_t lun;
+	struct async_message message;
 };
 
 static void session_event_deliver(struct mail *mail)
@@ -43,7 +42,7 @@ static void session_event_deliver(struct mail *mail)
 		host->observer->lost(event->reason, event->error, event->text, event->wait_s,
 				     host->userdata);
 	else if (host->observer)
-		host->observer->async_event(event->async_event, event->lun, host->userdata);
+		host->observer->async_event(&event->message, host->userdata);
 	free(event);
 }
 
@@ -75,12 +74,12 @@ static void on_worker_lost(struct session *session, enum session_loss loss, int 
 	session_event_post(&event);
 }
 
-static void on_worker_async(struct session *session, unsigned event, uint64_t lun, void *userdata)
+static void on_worker_async(struct session *session, const struct async_message *message,
+			    void *userdata)
 {
 	session_event_post(&(struct session_event){
 		.host = userdata,
-		.async_event = event,
-		.lun = lun,
+		.message = *message,
 	});
 }
 

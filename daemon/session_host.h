@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "iscsi/async_queue.h"
 #include "iscsi/session.h"
 
 struct mailbox;
@@ -21,7 +22,7 @@ struct session_host_observer {
 	/** see struct session_observer; @text is valid during the call */
 	void (*lost)(enum session_loss loss, int error, const char *text, unsigned wait_s,
 		     void *userdata);
-	void (*async_event)(unsigned event, uint64_t lun, void *userdata);
+	void (*async_event)(const struct async_message *message, void *userdata);
 };
 
 /**

@@ -406,11 +406,11 @@ static void on_lost(enum session_loss loss, int error, const char *text, unsigne
 	supervisor_step(supervisor, SUPERVISOR_LOST);
 }
 
-static void on_async_event(unsigned event, uint64_t lun, void *userdata)
+static void on_async_event(const struct async_message *message, void *userdata)
 {
 	struct supervisor *supervisor = userdata;
 
-	supervisor->ops->async_event(supervisor, event, lun);
+	supervisor->ops->async_event(supervisor, message);
 }
 
 static const struct session_host_observer host_observer = {

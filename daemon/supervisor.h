@@ -17,6 +17,7 @@
 #include "daemon/views.h"
 #include "util/backoff.h"
 
+struct async_message;
 struct mailbox;
 struct session_host;
 struct session_settings;
@@ -52,7 +53,8 @@ struct supervisor_ops {
 	void (*gave_up)(struct supervisor *supervisor);
 	/** a stop is complete: nothing is under way any more */
 	void (*stopped)(struct supervisor *supervisor);
-	void (*async_event)(struct supervisor *supervisor, unsigned event, uint64_t lun);
+	/** see struct session_observer */
+	void (*async_event)(struct supervisor *supervisor, const struct async_message *message);
 	/** it moved for good: store the portal (login status 0102h) */
 	void (*moved)(struct supervisor *supervisor, const char *address, uint16_t port);
 };

@@ -71,6 +71,7 @@ static void session_ended(struct connection *connection, enum connection_end end
 	session_collect_commands(session, &commands);
 	ring_timer_disarm(session->ring, &session->management_timer);
 	ring_timer_disarm(session->ring, &session->logout_timer);
+	ring_timer_disarm(session->ring, &session->async_timer);
 	if (session->target_asked)
 		loss = SESSION_LOSS_ASKED;
 	else if (session->logout_complete)
@@ -147,6 +148,7 @@ int session_new(struct ring *ring, const struct session_settings *settings,
 	ring_timer_init(&session->management_timer, session_management_timeout);
 	ring_timer_init(&session->deadline_timer, session_check_deadlines);
 	ring_timer_init(&session->logout_timer, session_logout_timeout);
+	ring_timer_init(&session->async_timer, session_async_window_over);
 	session->tasks = calloc(settings->commands_max, sizeof(*session->tasks));
 	if (!session->tasks)
 		return -ENOMEM;
@@ -193,6 +195,7 @@ int session_attach(struct session *session, int fd, const struct negotiated *neg
 	session->cmd_sn = outcome->cmd_sn;
 	session->max_cmd_sn = outcome->max_cmd_sn;
 	task_management_init(&session->management);
+	async_queue_init(&session->async);
 	session->nop_reply_count = 0;
 	session->ping_due = false;
 	session->ping_tag = RESERVED_TAG;

@@ -17,6 +17,7 @@
 #include "iscsi/settings.h"
 #include "iscsi/statistics.h"
 
+struct async_message;
 struct nexus;
 struct ring;
 struct scsi_command;
@@ -56,8 +57,14 @@ struct session_observer {
 	 */
 	void (*lost)(struct session *session, enum session_loss loss, int error, const char *text,
 		     unsigned wait_s, void *userdata);
-	/** Async event 0 (sense for @lun), or any other number; RFC 7143 §11.9.1 */
-	void (*async_event)(struct session *session, unsigned event, uint64_t lun, void *userdata);
+	/**
+	 * the target said something that is not the session's own business (RFC 7143 §11.9.1):
+	 * event 0 about a unit, or any number that means nothing here. Not more often than
+	 * async_queue.h lets it.
+	 * @message: valid during the call
+	 */
+	void (*async_event)(struct session *session, const struct async_message *message,
+			    void *userdata);
 };
 
 /** session_new() - not connected yet. @settings copied; @observer alive as long. Return: 0, -ENOMEM

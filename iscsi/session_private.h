@@ -11,6 +11,7 @@
  *                 -> session_logout.c (drain and Logout)
  */
 
+#include "iscsi/async_queue.h"
 #include "iscsi/connection.h"
 #include "iscsi/logical_unit.h"
 #include "iscsi/session.h"
@@ -69,6 +70,9 @@ struct session {
 	uint32_t ping_tag; /* of the ping in flight; RESERVED_TAG: none */
 	uint16_t tag_counter;
 
+	struct async_queue async;
+	struct ring_timer async_timer; /* runs to the end of the queue's window */
+
 	bool logout_wanted; /* take no new commands */
 	bool logout_due;    /* nor send any: the request is next */
 	bool logout_sent, logout_complete, tasks_over;
@@ -90,6 +94,7 @@ int session_header(struct connection *connection, const struct bhs *bhs, void **
 		   const char **why);
 int session_received(struct connection *connection, const struct bhs *bhs, const uint8_t *data,
 		     const char **why);
+void session_async_window_over(struct ring_timer *timer);
 
 /* session_send.c: see struct connection_ops */
 bool session_next_pdu(struct connection *connection, struct pdu_slot *slot);

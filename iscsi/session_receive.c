@@ -146,6 +146,32 @@ static int session_logout_response(struct session *session, const struct bhs *bh
 	return 0;
 }
 
+/* Of a flood only so much reaches the observer: the listener behind it has other work. */
+static void session_tell(struct session *session, const struct bhs_async_message *async)
+{
+	const struct async_message message = {
+		.event = async->async_event,
+		.lun = be64_get(async->lun),
+	};
+
+	if (async_queue_idle(&session->async))
+		ring_timer_arm(session->ring, &session->async_timer, ASYNC_WINDOW_MS);
+	if (async_queue_put(&session->async, &message))
+		session->observer->async_event(session, &message, session->userdata);
+}
+
+void session_async_window_over(struct ring_timer *timer)
+{
+	struct session *session = container_of(timer, struct session, async_timer);
+	struct async_message message;
+
+	async_queue_renew(&session->async);
+	while (async_queue_next(&session->async, &message))
+		session->observer->async_event(session, &message, session->userdata);
+	if (!async_queue_idle(&session->async))
+		ring_timer_arm(session->ring, timer, ASYNC_WINDOW_MS);
+}
+
 static int session_async(struct session *session, const struct bhs *bhs, const uint8_t *data,
 			 const char **why)
 {
@@ -165,8 +191,7 @@ static int session_async(struct session *session, const struct bhs *bhs, const u
 				"the target announced that it drops the connection");
 		return 0;
 	default:
-		session->observer->async_event(session, async->async_event, be64_get(async->lun),
-					       session->userdata);
+		session_tell(session, async);
 		return 0;
 	}
 }

@@ -195,7 +195,7 @@ static void on_lost(struct session *session, enum session_loss loss, int error, 
 	ring_stop(bench->ring);
 }
 
-static void on_async(struct session *session, unsigned event, uint64_t lun, void *userdata)
+static void on_async(struct session *session, const struct async_message *message, void *userdata)
 {
 }
 

@@ -299,7 +299,7 @@ static void on_lost(struct session *session, enum session_loss loss, int error, 
 	assert(!session_attached(session) && strlen(text) > 0);
 }
 
-static void on_async(struct session *session, unsigned event, uint64_t lun, void *userdata)
+static void on_async(struct session *session, const struct async_message *message, void *userdata)
 {
 }
 

@@ -34,13 +34,13 @@ static void on_lost(struct session *session, enum session_loss loss, int error, 
 	snprintf(f->text, sizeof(f->text), "%s", text);
 }
 
-static void on_async(struct session *session, unsigned event, uint64_t lun, void *userdata)
+static void on_async(struct session *session, const struct async_message *message, void *userdata)
 {
 	struct fixture *f = userdata;
 
 	f->async++;
-	f->async_event = event;
-	f->async_lun = lun;
+	f->async_last = *message;
+	f->async_left_out += message->left_out;
 }
 
 static const struct session_observer observer = {

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "iscsi/async_queue.h"
 #include "iscsi/session.h"
 #include "scsi/command.h"
 #include "scsi/nexus.h"
@@ -35,8 +36,9 @@ struct fixture {
 	enum session_loss loss;
 	int error;
 	char text[160];
-	unsigned wait_s, async_event;
-	uint64_t async_lun;
+	unsigned wait_s;
+	struct async_message async_last;
+	uint32_t async_left_out;
 };
 
 struct io {

@@ -121,7 +121,7 @@ static void on_lost(struct session *session, enum session_loss loss, int error, 
 	f->loss = loss;
 }
 
-static void on_async(struct session *session, unsigned event, uint64_t lun, void *userdata)
+static void on_async(struct session *session, const struct async_message *message, void *userdata)
 {
 }
 

@@ -1274,10 +1274,89 @@ static void other_events_are_handed_on(void **state)
 		target_send(&f.target, &async, sense, sizeof(sense));
 		fixture_run(&f);
 		assert_int_equal(f.async, i + 1);
-		assert_int_equal(f.async_event, events[i]);
-		assert_int_equal(f.async_lun, FIXTURE_LUN + i);
+		assert_int_equal(f.async_last.event, events[i]);
+		assert_int_equal(f.async_last.lun, FIXTURE_LUN + i);
 	}
 	assert_int_equal(f.lost, 0);
+	fixture_deinit(&f);
+}
+
+static void send_unit_event(struct fixture *f, uint64_t lun)
+{
+	struct bhs_async_message async = {
+		.opcode = PDU_ASYNC_MESSAGE,
+		.flags = PDU_FINAL,
+		.lun = be64_of(lun),
+		.initiator_task_tag = be32_of(RESERVED_TAG),
+		.async_event = ASYNC_SCSI_EVENT,
+	};
+
+	target_send(&f->target, &async, NULL, 0);
+}
+
+static void a_flood_of_events_reaches_the_observer_in_drops(void **state)
+{
+	struct fixture f;
+
+	fixture_start(&f, false);
+	for (unsigned i = 0; i < 1000; i++) {
+		send_unit_event(&f, i);
+		fixture_run(&f);
+	}
+	assert_int_equal(f.async, ASYNC_QUEUE_MAX);
+	fixture_advance(&f, ASYNC_WINDOW_MS - 1);
+	assert_int_equal(f.async, ASYNC_QUEUE_MAX);
+	fixture_advance(&f, 1);
+	assert_int_equal(f.async, 2 * ASYNC_QUEUE_MAX);
+	assert_int_equal(f.async_left_out, 1000 - 2 * ASYNC_QUEUE_MAX);
+	assert_int_equal(session_get_statistics(f.session)->async_pdus, 1000);
+	/* that window was full, too */
+	send_unit_event(&f, 5);
+	fixture_run(&f);
+	assert_int_equal(f.async, 2 * ASYNC_QUEUE_MAX);
+	fixture_advance(&f, ASYNC_WINDOW_MS);
+	assert_int_equal(f.async, 2 * ASYNC_QUEUE_MAX + 1);
+	assert_int_equal(f.async_last.lun, 5);
+	assert_int_equal(f.lost, 0);
+	fixture_deinit(&f);
+}
+
+static void one_event_over_and_over_costs_one_call_in_a_window(void **state)
+{
+	struct fixture f;
+
+	fixture_start(&f, false);
+	for (unsigned i = 0; i < 1000; i++)
+		send_unit_event(&f, FIXTURE_LUN);
+	fixture_run(&f);
+	assert_int_equal(f.async, ASYNC_QUEUE_MAX);
+	for (unsigned i = 0; i < 10; i++)
+		fixture_advance(&f, ASYNC_WINDOW_MS);
+	assert_int_equal(f.async, ASYNC_QUEUE_MAX + 1);
+	assert_int_equal(f.async_left_out, 0);
+	fixture_deinit(&f);
+}
+
+static void what_waits_to_be_told_ends_with_the_connection(void **state)
+{
+	struct fixture f;
+
+	fixture_start(&f, false);
+	for (unsigned i = 0; i < 1000; i++)
+		send_unit_event(&f, i);
+	fixture_run(&f);
+	session_drop(f.session, "enough");
+	fixture_run(&f);
+	fixture_lost(&f, SESSION_LOSS_LOCAL, "enough");
+	assert_int_equal(fake_ring_timers(f.ring), 0);
+	fixture_attach(&f);
+	fixture_advance(&f, 2 * ASYNC_WINDOW_MS);
+	assert_int_equal(f.async, ASYNC_QUEUE_MAX);
+	/* and the next one starts with a window of its own */
+	send_unit_event(&f, 5);
+	fixture_run(&f);
+	assert_int_equal(f.async, ASYNC_QUEUE_MAX + 1);
+	assert_int_equal(f.async_left_out, 0);
 	fixture_deinit(&f);
 }
 
@@ -1751,6 +1830,9 @@ int main(void)
 		TEST(our_own_wish_to_log_out_is_the_stronger_one),
 		TEST(an_announced_drop_is_taken_at_its_word),
 		TEST(other_events_are_handed_on),
+		TEST(a_flood_of_events_reaches_the_observer_in_drops),
+		TEST(one_event_over_and_over_costs_one_call_in_a_window),
+		TEST(what_waits_to_be_told_ends_with_the_connection),
 		TEST(a_rejected_command_ends_the_session),
 		TEST(a_reject_of_nobody_knows_what_ends_the_session),
 		TEST(half_a_header_in_a_reject_tells_nothing),
