@@ -363,13 +363,22 @@ static bool may_write(struct request *request)
 	return false;
 }
 
+/* RDPROTECT, WRPROTECT: it is not formatted with protection information (SBC-3 §5.11) */
+static bool is_unprotected(struct request *request)
+{
+	if (!(request->command->cdb[1] & 0xe0))
+		return true;
+	refuse(request, 0x24);
+	return false;
+}
+
 static void do_read(struct request *request)
 {
 	struct fake_unit *unit = request->unit;
 	struct scsi_command *command = request->command;
 	uint64_t length = (uint64_t)request->blocks * unit->block_size;
 
-	if (!in_range(request, request->lba, request->blocks))
+	if (!is_unprotected(request) || !in_range(request, request->lba, request->blocks))
 		return;
 	unit->reads++;
 	if (length > 0)
@@ -384,7 +393,8 @@ static void do_write(struct request *request)
 	struct scsi_command *command = request->command;
 	uint64_t length = (uint64_t)request->blocks * unit->block_size;
 
-	if (!may_write(request) || !in_range(request, request->lba, request->blocks))
+	if (!may_write(request) || !is_unprotected(request) ||
+	    !in_range(request, request->lba, request->blocks))
 		return;
 	unit->writes++;
 	if (length > 0)
