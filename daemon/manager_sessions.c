@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/async_action.h"
 #include "daemon/clock.h"
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
 #include "daemon/record.h"
-#include "iscsi/async_queue.h"
-#include "iscsi/pdu.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -122,10 +121,15 @@ static void on_fenced(struct supervisor *supervisor)
 
 static void on_async_event(struct supervisor *supervisor, const struct async_message *message)
 {
-	if (message->event == ASYNC_SCSI_EVENT || message->left_out)
+	bool scan = async_action_of(message) == ASYNC_ACTION_SCAN;
+	char text[256];
+
+	async_action_describe(message, text, sizeof(text));
+	manager_event(manager_of(supervisor), OBJECT_SESSION, &supervisor->view, LOG_NOTICE,
+		      "async-event", "session %u: the target reports %s%s", supervisor->view.sid,
+		      text, scan ? "; looking again" : "");
+	if (scan)
 		manager_scan(supervisor->userdata);
-	else
-		log_info("session %u: asynchronous event %u", supervisor->view.sid, message->event);
 }
 
 static void on_moved(struct supervisor *supervisor, const char *address, uint16_t port)

@@ -13,7 +13,8 @@ void async_queue_init(struct async_queue *queue)
 
 static bool same(const struct async_message *a, const struct async_message *b)
 {
-	return a->event == b->event && a->lun == b->lun;
+	return a->event == b->event && a->lun == b->lun && a->sense_length == b->sense_length &&
+	       memcmp(a->sense, b->sense, a->sense_length) == 0;
 }
 
 bool async_queue_put(struct async_queue *queue, const struct async_message *message)

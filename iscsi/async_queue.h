@@ -12,13 +12,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "scsi/command.h"
+
 #define ASYNC_QUEUE_MAX 8    /* messages that are told in one window, and that wait for the next */
 #define ASYNC_WINDOW_MS 1000 /* length of a window */
 
 struct async_message {
-	uint8_t event;	   /* AsyncEvent: enum async_event, or any other number */
-	uint64_t lun;	   /* as in struct nexus; only with ASYNC_SCSI_EVENT means a unit */
-	uint32_t left_out; /* messages before this one that were too many to be told */
+	uint8_t event;	      /* AsyncEvent: enum async_event, or any other number */
+	uint64_t lun;	      /* as in struct nexus; only with ASYNC_SCSI_EVENT means a unit */
+	uint32_t left_out;    /* messages before this one that were too many to be told */
+	uint8_t sense_length; /* bytes in @sense; only with ASYNC_SCSI_EVENT (§11.9.4) */
+	uint8_t sense[SCSI_SENSE_MAX];
 };
 
 struct async_queue {

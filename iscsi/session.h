@@ -59,8 +59,8 @@ struct session_observer {
 		     unsigned wait_s, void *userdata);
 	/**
 	 * the target said something that is not the session's own business (RFC 7143 §11.9.1):
-	 * event 0 about a unit, or any number that means nothing here. Not more often than
-	 * async_queue.h lets it.
+	 * event 0 about a unit, with its sense data, or any number that means nothing here. Not
+	 * more often than async_queue.h lets it.
 	 * @message: valid during the call
 	 */
 	void (*async_event)(struct session *session, const struct async_message *message,

@@ -4,6 +4,7 @@
 /* What a session received: one handler for each opcode. */
 
 #include <errno.h>
+#include <string.h>
 
 #include "iscsi/session_private.h"
 #include "util/ring.h"
@@ -147,17 +148,12 @@ static int session_logout_response(struct session *session, const struct bhs *bh
 }
 
 /* Of a flood only so much reaches the observer: the listener behind it has other work. */
-static void session_tell(struct session *session, const struct bhs_async_message *async)
+static void session_tell(struct session *session, const struct async_message *message)
 {
-	const struct async_message message = {
-		.event = async->async_event,
-		.lun = be64_get(async->lun),
-	};
-
 	if (async_queue_idle(&session->async))
 		ring_timer_arm(session->ring, &session->async_timer, ASYNC_WINDOW_MS);
-	if (async_queue_put(&session->async, &message))
-		session->observer->async_event(session, &message, session->userdata);
+	if (async_queue_put(&session->async, message))
+		session->observer->async_event(session, message, session->userdata);
 }
 
 void session_async_window_over(struct ring_timer *timer)
@@ -172,10 +168,29 @@ void session_async_window_over(struct ring_timer *timer)
 		ring_timer_arm(session->ring, timer, ASYNC_WINDOW_MS);
 }
 
+/* §11.9.4: SenseLength and sense data; a length beyond the segment is cut, not believed. */
+static void session_async_read(const struct bhs_async_message *async, const uint8_t *data,
+			       struct async_message *ret)
+{
+	struct reader reader = reader_of(data, data ? be24_get(async->data_segment_length) : 0);
+	size_t length = reader_u16(&reader);
+
+	*ret = (struct async_message){
+		.event = async->async_event,
+		.lun = be64_get(async->lun),
+	};
+	if (async->async_event != ASYNC_SCSI_EVENT || reader.failed)
+		return;
+	length = MIN(length, reader.left);
+	ret->sense_length = (uint8_t)MIN(length, sizeof(ret->sense));
+	memcpy(ret->sense, reader.at, ret->sense_length);
+}
+
 static int session_async(struct session *session, const struct bhs *bhs, const uint8_t *data,
 			 const char **why)
 {
 	const struct bhs_async_message *async = (const struct bhs_async_message *)bhs;
+	struct async_message message;
 
 	session->statistics.async_pdus++;
 	switch (async->async_event) {
@@ -191,7 +206,8 @@ static int session_async(struct session *session, const struct bhs *bhs, const u
 				"the target announced that it drops the connection");
 		return 0;
 	default:
-		session_tell(session, async);
+		session_async_read(async, data, &message);
+		session_tell(session, &message);
 		return 0;
 	}
 }

@@ -91,6 +91,31 @@ static void the_same_thing_waits_once(void **state)
 	nothing_is_next(&queue);
 }
 
+static void the_same_unit_with_other_sense_is_another_thing(void **state)
+{
+	struct async_message luns_changed = {.lun = 7, .sense_length = 2, .sense = {0x3f, 0x0e}};
+	struct async_message capacity_changed = {
+		.lun = 7, .sense_length = 2, .sense = {0x2a, 0x09}};
+	struct async_message message;
+	struct async_queue queue;
+
+	fill_window(&queue);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_false(async_queue_put(&queue, &luns_changed));
+		assert_false(async_queue_put(&queue, &capacity_changed));
+		assert_false(put(&queue, 0, 7));
+	}
+	async_queue_renew(&queue);
+	assert_true(async_queue_next(&queue, &message));
+	assert_int_equal(message.sense_length, 2);
+	assert_memory_equal(message.sense, luns_changed.sense, 2);
+	assert_true(async_queue_next(&queue, &message));
+	assert_int_equal(message.sense_length, 2);
+	assert_memory_equal(message.sense, capacity_changed.sense, 2);
+	next_is(&queue, 0, 7, 0);
+	nothing_is_next(&queue);
+}
+
 static void what_finds_no_room_is_counted_once(void **state)
 {
 	struct async_queue queue;
@@ -129,6 +154,7 @@ int main(void)
 		cmocka_unit_test(a_window_has_room_for_so_many_and_the_next_for_as_many_again),
 		cmocka_unit_test(what_waits_is_told_in_the_order_it_came),
 		cmocka_unit_test(the_same_thing_waits_once),
+		cmocka_unit_test(the_same_unit_with_other_sense_is_another_thing),
 		cmocka_unit_test(what_finds_no_room_is_counted_once),
 		cmocka_unit_test(the_clock_runs_until_a_window_passes_in_silence),
 	};

@@ -1360,6 +1360,46 @@ static void what_waits_to_be_told_ends_with_the_connection(void **state)
 	fixture_deinit(&f);
 }
 
+static void a_unit_event_brings_its_sense_data(void **state)
+{
+	static const struct {
+		uint8_t event, told_length;
+		uint16_t sense_length, data_length;
+	} checks[] = {
+		{ASYNC_SCSI_EVENT, 18, 18, 20},
+		{ASYNC_SCSI_EVENT, 18, 18, 100}, /* iSCSI event data behind it */
+		{ASYNC_SCSI_EVENT, 18, 0xffff, 20},
+		{ASYNC_SCSI_EVENT, SCSI_SENSE_MAX, 252, 254},
+		{ASYNC_SCSI_EVENT, 0, 0, 20},
+		{ASYNC_SCSI_EVENT, 0, 18, 2},
+		{ASYNC_SCSI_EVENT, 0, 18, 1},
+		{ASYNC_SCSI_EVENT, 0, 18, 0},
+		{255, 0, 18, 20},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		struct bhs_async_message async = {
+			.opcode = PDU_ASYNC_MESSAGE,
+			.flags = PDU_FINAL,
+			.initiator_task_tag = be32_of(RESERVED_TAG),
+			.async_event = checks[i].event,
+		};
+		uint8_t data[254] = {(uint8_t)(checks[i].sense_length >> 8),
+				     (uint8_t)checks[i].sense_length, 0x70, 0, 6};
+		struct fixture f;
+
+		for (size_t j = 5; j < sizeof(data); j++)
+			data[j] = (uint8_t)j;
+		fixture_start(&f, false);
+		target_send(&f.target, &async, data, checks[i].data_length);
+		fixture_run(&f);
+		assert_int_equal(f.async, 1);
+		assert_int_equal(f.async_last.sense_length, checks[i].told_length);
+		assert_memory_equal(f.async_last.sense, data + 2, checks[i].told_length);
+		fixture_deinit(&f);
+	}
+}
+
 static void a_rejected_command_ends_the_session(void **state)
 {
 	for (unsigned reason = 0; reason < 256; reason++) {
@@ -1833,6 +1873,7 @@ int main(void)
 		TEST(a_flood_of_events_reaches_the_observer_in_drops),
 		TEST(one_event_over_and_over_costs_one_call_in_a_window),
 		TEST(what_waits_to_be_told_ends_with_the_connection),
+		TEST(a_unit_event_brings_its_sense_data),
 		TEST(a_rejected_command_ends_the_session),
 		TEST(a_reject_of_nobody_knows_what_ends_the_session),
 		TEST(half_a_header_in_a_reject_tells_nothing),
