@@ -117,6 +117,9 @@ void session_command_over(struct session *session, const struct scsi_command *co
 void session_give_up(struct session *session, struct scsi_command *command);
 void session_end_given_up(struct deferred *deferred);
 void session_check_deadlines(struct ring_timer *timer);
+/** session_management_rejected() - the target was too busy for the request that is out; it is sent
+ * again a little later. Return: false when that has happened to it before */
+bool session_management_rejected(struct session *session);
 void session_management_timeout(struct ring_timer *timer);
 
 /* session_logout.c */

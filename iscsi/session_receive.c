@@ -212,6 +212,19 @@ static int session_async(struct session *session, const struct bhs *bhs, const u
 	}
 }
 
+/* A busy target may have no room for an immediate request: that is no refusal, the first time. */
+static int session_reject_management(struct session *session, const struct bhs_reject *reject,
+				     const struct bhs *rejected, const char **why)
+{
+	*why = "the target rejected a task management request";
+	if (reject->reason != REJECT_IMMEDIATE_COMMAND)
+		return -EPROTO;
+	if (be32_get(rejected->initiator_task_tag) == RESERVED_TAG ||
+	    be32_get(rejected->initiator_task_tag) != session->management.initiator_task_tag)
+		return 0; /* of one that was answered before */
+	return session_management_rejected(session) ? 0 : -EPROTO;
+}
+
 static int session_reject(struct session *session, const struct bhs *bhs, const uint8_t *data,
 			  const char **why)
 {
@@ -227,6 +240,9 @@ static int session_reject(struct session *session, const struct bhs *bhs, const 
 		if (be32_get(rejected->initiator_task_tag) == session->ping_tag)
 			session_ping_answered(session);
 		return 0;
+	case PDU_TASK_MANAGEMENT_REQUEST:
+		return session_reject_management(session, (const struct bhs_reject *)bhs, rejected,
+						 why);
 	case PDU_DATA_OUT:
 		/* A Reject ends no task: its response still comes (§7.3, §11.17.1). */
 		return 0;

@@ -8,7 +8,8 @@
 #include "iscsi/session_private.h"
 #include "util/ring.h"
 
-#define DEADLINE_TICK_MS 250 /* how exactly command deadlines are kept */
+#define DEADLINE_TICK_MS    250 /* how exactly command deadlines are kept */
+#define MANAGEMENT_PAUSE_MS 100 /* before a target that was too busy is asked again */
 
 struct task *session_find_task(struct session *session, be32 tag)
 {
@@ -203,8 +204,25 @@ void session_check_deadlines(struct ring_timer *timer)
 		ring_timer_arm(session->ring, timer, DEADLINE_TICK_MS);
 }
 
+bool session_management_rejected(struct session *session)
+{
+	struct task *task = session_find_task(session, be32_of(session->management.referenced_tag));
+
+	if (!task_management_rejected(&session->management, task))
+		return false;
+	ring_timer_arm(session->ring, &session->management_timer, MANAGEMENT_PAUSE_MS);
+	return true;
+}
+
+/* The timer of a request that is out, or of the pause before the next. */
 void session_management_timeout(struct ring_timer *timer)
 {
-	session_drop(container_of(timer, struct session, management_timer),
-		     "the target does not answer a task management request");
+	struct session *session = container_of(timer, struct session, management_timer);
+
+	if (!session->management.paused) {
+		session_drop(session, "the target does not answer a task management request");
+		return;
+	}
+	task_management_resume(&session->management);
+	connection_kick(session->connection);
 }

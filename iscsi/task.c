@@ -23,7 +23,7 @@ void task_start(struct task *task, const struct nexus *nexus, struct scsi_comman
 	task->command = command;
 	task->lun = be64_of(nexus->lun);
 	task->state = TASK_QUEUED;
-	task->abort_wanted = false;
+	task->abort_wanted = task->abort_rejected = false;
 	list_init(&task->abort_link);
 	task->burst_first = task->burst_count = 0;
 	task->unsolicited = false;

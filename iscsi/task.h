@@ -58,7 +58,7 @@ struct task {
 	uint32_t initiator_task_tag;
 	uint32_t cmd_sn;
 	enum task_state state;
-	bool abort_wanted;
+	bool abort_wanted, abort_rejected; /* see struct task_management */
 	uint16_t leaving; /* PDUs that were handed to the connection and have not left */
 
 	struct task_burst bursts[TASK_R2T_MAX + 1]; /* a queue; the unsolicited one is the extra */

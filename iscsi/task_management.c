@@ -10,6 +10,7 @@
 void task_management_init(struct task_management *management)
 {
 	management->initiator_task_tag = RESERVED_TAG;
+	management->paused = false;
 	list_init(&management->wanted);
 }
 
@@ -31,7 +32,7 @@ bool task_management_next_pdu(struct task_management *management, uint32_t cmd_s
 {
 	struct task *task;
 
-	if (management->initiator_task_tag != RESERVED_TAG)
+	if (management->paused || management->initiator_task_tag != RESERVED_TAG)
 		return false;
 	task = list_pop(&management->wanted, struct task, abort_link);
 	if (!task)
@@ -50,6 +51,24 @@ bool task_management_next_pdu(struct task_management *management, uint32_t cmd_s
 	slot->data_length = 0;
 	slot->owner = NULL;
 	return true;
+}
+
+bool task_management_rejected(struct task_management *management, struct task *task)
+{
+	management->initiator_task_tag = RESERVED_TAG;
+	management->paused = true;
+	if (!task)
+		return true;
+	if (task->abort_rejected)
+		return false;
+	task->abort_rejected = true;
+	list_prepend(&management->wanted, &task->abort_link);
+	return true;
+}
+
+void task_management_resume(struct task_management *management)
+{
+	management->paused = false;
 }
 
 enum task_management_verdict task_management_response(

@@ -20,6 +20,7 @@ struct task_management {
 				      */
 	uint32_t referenced_tag;     /* of the task that it aborts */
 	uint16_t counter;
+	bool paused;	    /* no request before task_management_resume() */
 	struct list wanted; /* struct task, to be aborted, oldest first */
 };
 
@@ -46,6 +47,17 @@ void task_management_forget(struct task *task);
  */
 bool task_management_next_pdu(struct task_management *management, uint32_t cmd_sn,
 			      struct pdu_slot *slot);
+
+/**
+ * task_management_rejected() - the target had no room for the outstanding request (Reject, reason
+ * 06h, RFC 7143 §11.17.1)
+ * @task: that it was to abort; NULL when it is over by itself
+ *
+ * No request is due now; the one for @task is the first after task_management_resume().
+ * Return: false when it was rejected for the second time: end the session to be sure.
+ */
+bool task_management_rejected(struct task_management *management, struct task *task);
+void task_management_resume(struct task_management *management);
 
 /** task_management_response() - @referenced_tag: set to the tag of the task it is about */
 enum task_management_verdict task_management_response(

@@ -760,6 +760,134 @@ static void a_refused_abort_ends_the_session(void **state)
 	}
 }
 
+/* Two commands are aborted; the request for the first was rejected for @reason. */
+static void reject_an_abort(struct fixture *f, struct io *ios[2], uint8_t reason,
+			    const struct bhs_scsi_command **command)
+{
+	fixture_init(f);
+	f->settings.abort_timeout_ms = 700;
+	fixture_attach(f);
+	for (unsigned i = 0; i < 2; i++)
+		ios[i] = submit_test(f);
+	fixture_run(f);
+	*command = take_command(f);
+	take_command(f);
+	io_abort(ios[0]);
+	io_abort(ios[1]);
+	fixture_run(f);
+	target_reject(&f->target, reason, target_take(&f->target, PDU_TASK_MANAGEMENT_REQUEST));
+	fixture_run(f);
+}
+
+static void an_abort_without_room_is_tried_again_a_little_later(void **state)
+{
+	const struct bhs_task_management_request *request;
+	const struct bhs_scsi_command *command;
+	struct io *ios[2];
+	struct fixture f;
+
+	reject_an_abort(&f, ios, REJECT_IMMEDIATE_COMMAND, &command);
+	fixture_advance(&f, 99);
+	assert_true(target_idle(&f.target));
+	fixture_advance(&f, 1);
+	request = target_take(&f.target, PDU_TASK_MANAGEMENT_REQUEST);
+	assert_true(target_idle(&f.target));
+	assert_int_equal(be32_get(request->referenced_task_tag),
+			 be32_get(command->initiator_task_tag));
+	assert_int_equal(be32_get(request->ref_cmd_sn), be32_get(command->cmd_sn));
+	/* it has its whole time to be answered */
+	fixture_advance(&f, 699);
+	assert_int_equal(f.lost, 0);
+	target_management_respond(&f.target, request->initiator_task_tag, 0);
+	fixture_run(&f);
+	io_ended(ios[0], SCSI_ABORTED);
+	request = target_take(&f.target, PDU_TASK_MANAGEMENT_REQUEST);
+	target_management_respond(&f.target, request->initiator_task_tag, 0);
+	fixture_run(&f);
+	io_ended(ios[1], SCSI_ABORTED);
+	fixture_advance(&f, 10000);
+	assert_int_equal(f.lost, 0);
+	fixture_deinit(&f);
+}
+
+static void an_abort_that_is_rejected_twice_ends_the_session(void **state)
+{
+	const struct bhs_scsi_command *command;
+	struct io *ios[2];
+	struct fixture f;
+
+	reject_an_abort(&f, ios, REJECT_IMMEDIATE_COMMAND, &command);
+	fixture_advance(&f, 100);
+	target_reject(&f.target, REJECT_IMMEDIATE_COMMAND,
+		      target_take(&f.target, PDU_TASK_MANAGEMENT_REQUEST));
+	fixture_run(&f);
+	fixture_lost(&f, SESSION_LOSS_PROTOCOL, "task management");
+	io_ended(ios[0], SCSI_IN_DOUBT);
+	io_ended(ios[1], SCSI_IN_DOUBT);
+	fixture_deinit(&f);
+}
+
+static void an_abort_that_is_rejected_for_another_reason_ends_the_session(void **state)
+{
+	for (unsigned reason = 0; reason < 256; reason++) {
+		const struct bhs_scsi_command *command;
+		struct io *ios[2];
+		struct fixture f;
+
+		if (reason == REJECT_IMMEDIATE_COMMAND)
+			continue;
+		reject_an_abort(&f, ios, (uint8_t)reason, &command);
+		fixture_lost(&f, SESSION_LOSS_PROTOCOL, "task management");
+		io_ended(ios[0], SCSI_IN_DOUBT);
+		fixture_deinit(&f);
+	}
+}
+
+static void a_task_that_ends_by_itself_meanwhile_is_not_aborted_again(void **state)
+{
+	const struct bhs_task_management_request *request;
+	const struct bhs_scsi_command *command;
+	struct io *ios[2];
+	struct fixture f;
+
+	reject_an_abort(&f, ios, REJECT_IMMEDIATE_COMMAND, &command);
+	respond_to(&f, command);
+	io_ended(ios[0], SCSI_COMPLETED);
+	fixture_advance(&f, 100);
+	request = target_take(&f.target, PDU_TASK_MANAGEMENT_REQUEST);
+	assert_int_not_equal(be32_get(request->referenced_task_tag),
+			     be32_get(command->initiator_task_tag));
+	target_management_respond(&f.target, request->initiator_task_tag, 0);
+	fixture_run(&f);
+	io_ended(ios[1], SCSI_ABORTED);
+	fixture_advance(&f, 10000);
+	assert_int_equal(f.lost, 0);
+	fixture_deinit(&f);
+}
+
+static void the_reject_of_an_abort_that_is_over_means_nothing(void **state)
+{
+	const struct bhs_task_management_request *request;
+	struct fixture f;
+	struct io *io;
+
+	fixture_start(&f, false);
+	io = submit_test(&f);
+	fixture_run(&f);
+	take_command(&f);
+	io_abort(io);
+	fixture_run(&f);
+	request = target_take(&f.target, PDU_TASK_MANAGEMENT_REQUEST);
+	target_management_respond(&f.target, request->initiator_task_tag, 0);
+	for (unsigned i = 0; i < 3; i++)
+		target_reject(&f.target, REJECT_IMMEDIATE_COMMAND, request);
+	fixture_run(&f);
+	io_ended(io, SCSI_ABORTED);
+	fixture_advance(&f, 10000);
+	assert_int_equal(f.lost, 0);
+	fixture_deinit(&f);
+}
+
 static void an_abort_that_was_answered_has_no_timeout(void **state)
 {
 	const struct bhs_task_management_request *request;
@@ -1849,6 +1977,11 @@ int main(void)
 		TEST(an_abort_names_the_task_and_its_answer_ends_it),
 		TEST(an_answer_that_crosses_the_abort_counts),
 		TEST(a_refused_abort_ends_the_session),
+		TEST(an_abort_without_room_is_tried_again_a_little_later),
+		TEST(an_abort_that_is_rejected_twice_ends_the_session),
+		TEST(an_abort_that_is_rejected_for_another_reason_ends_the_session),
+		TEST(a_task_that_ends_by_itself_meanwhile_is_not_aborted_again),
+		TEST(the_reject_of_an_abort_that_is_over_means_nothing),
 		TEST(an_abort_that_was_answered_has_no_timeout),
 		TEST(an_abort_that_is_not_answered_ends_the_session),
 		TEST(any_number_of_aborts_goes_out_one_by_one),

@@ -440,10 +440,11 @@ static void a_started_task_remembers_nothing_of_the_one_before(void **state)
 	f.negotiated.initial_r2t = false;
 	task_command_pdu(&f.task, &f.negotiated, 1, &f.slot);
 	give_r2t(&f, 1, 0, 0, 1);
-	f.task.abort_wanted = true;
+	f.task.abort_wanted = f.task.abort_rejected = true;
 	task_start(&f.task, &f.nexus, &f.command);
 	assert_false(task_has_data(&f.task));
 	assert_false(f.task.abort_wanted);
+	assert_false(f.task.abort_rejected);
 	assert_int_equal(f.task.leaving, 0);
 	f.negotiated.initial_r2t = true;
 	task_command_pdu(&f.task, &f.negotiated, 2, &f.slot);

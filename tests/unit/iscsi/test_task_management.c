@@ -159,6 +159,75 @@ static void a_response_to_nothing_is_ignored(void **state)
 	assert_int_equal(answer(&f, old, 0, &referenced), TASK_MANAGEMENT_IGNORED);
 }
 
+static void a_rejected_request_comes_again_first_and_only_after_the_pause(void **state)
+{
+	struct fixture f;
+	struct pdu_slot slot;
+	uint32_t referenced;
+	be32 first;
+
+	setup(&f);
+	task_management_abort(&f.management, &f.tasks[0]);
+	task_management_abort(&f.management, &f.tasks[1]);
+	assert_true(task_management_next_pdu(&f.management, 1, &slot));
+	first = slot.task_management.initiator_task_tag;
+	assert_true(task_management_rejected(&f.management, &f.tasks[0]));
+	assert_false(task_management_next_pdu(&f.management, 1, &slot));
+	/* a response to what was rejected is one to nothing */
+	assert_int_equal(answer(&f, first, 0, &referenced), TASK_MANAGEMENT_IGNORED);
+	task_management_abort(&f.management, &f.tasks[0]);
+	task_management_resume(&f.management);
+	assert_true(task_management_next_pdu(&f.management, 1, &slot));
+	assert_int_equal(be32_get(slot.task_management.referenced_task_tag), 0x1000);
+	assert_int_not_equal(be32_get(slot.task_management.initiator_task_tag), be32_get(first));
+	assert_int_equal(answer(&f, slot.task_management.initiator_task_tag, 0, &referenced),
+			 TASK_MANAGEMENT_TASK_OVER);
+	assert_true(task_management_next_pdu(&f.management, 1, &slot));
+	assert_int_equal(be32_get(slot.task_management.referenced_task_tag), 0x1001);
+}
+
+static void a_second_reject_is_a_refusal_but_each_task_has_its_own(void **state)
+{
+	struct fixture f;
+	struct pdu_slot slot;
+
+	setup(&f);
+	for (unsigned i = 0; i < 2; i++) {
+		task_management_abort(&f.management, &f.tasks[i]);
+		assert_true(task_management_next_pdu(&f.management, 1, &slot));
+		assert_true(task_management_rejected(&f.management, &f.tasks[i]));
+		task_management_resume(&f.management);
+		assert_true(task_management_next_pdu(&f.management, 1, &slot));
+		assert_int_equal(be32_get(slot.task_management.referenced_task_tag), 0x1000 + i);
+		if (i == 0)
+			task_management_rejected(&f.management, NULL); /* over meanwhile */
+		task_management_resume(&f.management);
+	}
+	assert_false(task_management_rejected(&f.management, &f.tasks[1]));
+	/* a new task in its place starts anew */
+	task_start(&f.tasks[1], &f.nexus, &f.commands[1]);
+	task_management_init(&f.management);
+	task_management_abort(&f.management, &f.tasks[1]);
+	assert_true(task_management_next_pdu(&f.management, 1, &slot));
+	assert_true(task_management_rejected(&f.management, &f.tasks[1]));
+}
+
+static void a_pause_ends_with_the_connection(void **state)
+{
+	struct fixture f;
+	struct pdu_slot slot;
+
+	setup(&f);
+	task_management_abort(&f.management, &f.tasks[0]);
+	assert_true(task_management_next_pdu(&f.management, 1, &slot));
+	assert_true(task_management_rejected(&f.management, &f.tasks[0]));
+	task_management_forget(&f.tasks[0]);
+	task_management_init(&f.management);
+	task_management_abort(&f.management, &f.tasks[1]);
+	assert_true(task_management_next_pdu(&f.management, 1, &slot));
+	assert_int_equal(be32_get(slot.task_management.referenced_task_tag), 0x1001);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +236,9 @@ int main(void)
 		cmocka_unit_test(a_task_that_ended_is_not_asked_for),
 		cmocka_unit_test(each_response_has_its_meaning),
 		cmocka_unit_test(a_response_to_nothing_is_ignored),
+		cmocka_unit_test(a_rejected_request_comes_again_first_and_only_after_the_pause),
+		cmocka_unit_test(a_second_reject_is_a_refusal_but_each_task_has_its_own),
+		cmocka_unit_test(a_pause_ends_with_the_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
