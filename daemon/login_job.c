@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,7 +12,7 @@
 #include <systemd/sd-event.h>
 #include <time.h>
 
-#include "daemon/job.h"
+#include "daemon/connect_job.h"
 #include "iscsi/portal.h"
 #include "iscsi/reason.h"
 #include "util/cleanup.h"
@@ -22,15 +21,6 @@
 #define REDIRECTS_MAX 8
 #define INPUT_BYTES   16384 /* more than one login PDU, so that what follows it comes along */
 
-/* Name resolution; outlives its login job when that is freed meanwhile. */
-struct resolution {
-	struct job job;
-	struct login_job *login_job; /* NULL: nobody waits any more */
-	char address[256], port[8];
-	struct addrinfo *found;
-	int error; /* EAI_… */
-};
-
 struct login_job {
 	sd_event *event;
 	struct mailbox *home;
@@ -38,7 +28,7 @@ struct login_job {
 	const struct login_job_observer *observer;
 	void *userdata;
 
-	struct resolution *resolution;
+	struct connect_job *connect;
 	sd_event_source *io, *timer, *report;
 	int fd;
 	bool connected;
@@ -49,10 +39,12 @@ struct login_job {
 	uint8_t input[INPUT_BYTES];
 };
 
-static void login_job_resolve(struct login_job *job);
+static void login_job_connect(struct login_job *job);
 
 static void login_job_disconnect(struct login_job *job)
 {
+	connect_job_free(job->connect);
+	job->connect = NULL;
 	job->io = sd_event_source_disable_unref(job->io);
 	if (job->fd >= 0)
 		close(job->fd);
@@ -143,7 +135,7 @@ static void login_job_redirect(struct login_job *job)
 	text_copy(job->settings.address, sizeof(job->settings.address), portal.address);
 	job->settings.port = portal.port;
 	login_job_disconnect(job);
-	login_job_resolve(job);
+	login_job_connect(job);
 }
 
 static void login_job_write(struct login_job *job)
@@ -199,20 +191,36 @@ static void login_job_read(struct login_job *job)
 	}
 }
 
-static void login_job_connected(struct login_job *job)
+static int login_job_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	int error = 0, one = 1, r;
-	socklen_t length = sizeof(error);
+	struct login_job *job = userdata;
 
-	if (getsockopt(job->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
-		error = errno;
-	if (error) {
-		login_job_fail(job, LOGIN_JOB_CONNECT, -error, strerror(error));
+	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+		login_job_read(job);
+	else
+		login_job_write(job);
+	return 0;
+}
+
+/* TCP. */
+
+static void login_job_connected(const struct connect_result *connected, void *userdata)
+{
+	struct login_job *job = userdata;
+	int r;
+
+	if (connected->end != CONNECT_DONE) {
+		login_job_fail(job,
+			       connected->end == CONNECT_UNKNOWN ? LOGIN_JOB_RESOLVE
+								 : LOGIN_JOB_CONNECT,
+			       connected->error, connected->text);
 		return;
 	}
+	job->fd = connected->fd;
 	job->connected = true;
-	setsockopt(job->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	r = login_new(&job->settings.login, &job->login);
+	if (r >= 0)
+		r = sd_event_add_io(job->event, &job->io, job->fd, EPOLLIN, login_job_io, job);
 	if (r < 0) {
 		login_job_fail(job, LOGIN_JOB_CONNECT, r, strerror(-r));
 		return;
@@ -222,118 +230,20 @@ static void login_job_connected(struct login_job *job)
 	login_job_write(job);
 }
 
-static int login_job_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static void login_job_connect(struct login_job *job)
 {
-	struct login_job *job = userdata;
-
-	if (!job->connected || !job->login)
-		login_job_connected(job);
-	else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		login_job_read(job);
-	else
-		login_job_write(job);
-	return 0;
-}
-
-/* TCP. */
-
-static int socket_bind(int fd, const struct login_job_settings *settings)
-{
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
-	struct addrinfo *source;
-	int r = 0;
-
-	if (settings->interface[0] &&
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface,
-		       (socklen_t)strlen(settings->interface)) < 0)
-		return -errno;
-	if (!settings->source_address[0])
-		return 0;
-	if (getaddrinfo(settings->source_address, NULL, &hints, &source) != 0)
-		return -EADDRNOTAVAIL;
-	if (bind(fd, source->ai_addr, source->ai_addrlen) < 0)
-		r = -errno;
-	freeaddrinfo(source);
-	return r;
-}
-
-static void login_job_connect(struct login_job *job, const struct addrinfo *to)
-{
-	int r;
+	const struct connect_settings settings = {
+		.address = job->settings.address,
+		.port = job->settings.port,
+		.interface = job->settings.interface,
+		.source_address = job->settings.source_address,
+	};
+	int r = connect_job_start(job->event, job->home, &settings, login_job_connected, job,
+				  &job->connect);
 
 	job->connected = false;
-	job->fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	r = job->fd < 0 ? -errno : socket_bind(job->fd, &job->settings);
-	if (r == 0 && connect(job->fd, to->ai_addr, to->ai_addrlen) < 0 && errno != EINPROGRESS)
-		r = -errno;
-	if (r == 0)
-		r = sd_event_add_io(job->event, &job->io, job->fd, EPOLLOUT, login_job_io, job);
 	if (r < 0)
-		login_job_fail(job, LOGIN_JOB_CONNECT, r, strerror(-r));
-}
-
-/* Names. Literals are resolved in place; the rest may block, and does so elsewhere. */
-
-static void resolution_work(struct job *job)
-{
-	struct resolution *resolution = container_of(job, struct resolution, job);
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-
-	resolution->error =
-		getaddrinfo(resolution->address, resolution->port, &hints, &resolution->found);
-	job_done(job);
-}
-
-static void resolution_free(struct resolution *resolution)
-{
-	if (resolution->found)
-		freeaddrinfo(resolution->found);
-	free(resolution);
-}
-
-static void resolution_finished(struct job *job)
-{
-	struct resolution *resolution = container_of(job, struct resolution, job);
-	struct login_job *login_job = resolution->login_job;
-
-	if (login_job) {
-		login_job->resolution = NULL;
-		if (resolution->error)
-			login_job_fail(login_job, LOGIN_JOB_RESOLVE, -EHOSTUNREACH,
-				       gai_strerror(resolution->error));
-		else
-			login_job_connect(login_job, resolution->found);
-	}
-	resolution_free(resolution);
-}
-
-static void login_job_resolve(struct login_job *job)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-	struct resolution *resolution = calloc(1, sizeof(*resolution));
-	int r;
-
-	if (!resolution) {
-		login_job_fail(job, LOGIN_JOB_RESOLVE, -ENOMEM, strerror(ENOMEM));
-		return;
-	}
-	text_copy(resolution->address, sizeof(resolution->address), job->settings.address);
-	snprintf(resolution->port, sizeof(resolution->port), "%u", job->settings.port);
-	if (getaddrinfo(resolution->address, resolution->port, &hints, &resolution->found) == 0) {
-		login_job_connect(job, resolution->found);
-		resolution_free(resolution);
-		return;
-	}
-	resolution->job.work = resolution_work;
-	resolution->job.finished = resolution_finished;
-	resolution->login_job = job;
-	job->resolution = resolution;
-	r = job_send_background(&resolution->job, job->home);
-	if (r < 0) {
-		job->resolution = NULL;
-		resolution_free(resolution);
 		login_job_fail(job, LOGIN_JOB_RESOLVE, r, strerror(-r));
-	}
 }
 
 static int login_job_timeout(sd_event_source *source, uint64_t now_us, void *userdata)
@@ -370,7 +280,7 @@ int login_job_start(sd_event *event, struct mailbox *home,
 		return r;
 	}
 	*ret = job;
-	login_job_resolve(job);
+	login_job_connect(job);
 	return 0;
 }
 
@@ -378,8 +288,6 @@ void login_job_free(struct login_job *job)
 {
 	if (!job)
 		return;
-	if (job->resolution)
-		job->resolution->login_job = NULL;
 	sd_event_source_disable_unref(job->timer);
 	sd_event_source_disable_unref(job->report);
 	login_job_disconnect(job);
