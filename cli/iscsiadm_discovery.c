@@ -5,7 +5,9 @@
 #include "cli/iscsiadm.h"
 #include "util/text.h"
 
-/* --- SendTargets --- */
+#define ISNS_PORT 3205 /* RFC 4171 §2.9 */
+
+/* --- SendTargets and iSNS --- */
 
 /* clang-format off */
 static const struct text_name operation_words[] = {
@@ -28,6 +30,12 @@ static const struct {
 };
 /* clang-format on */
 
+static const char *const kinds[] = {
+	[DISCOVERY_TYPE_NONE] = "SendTargets", /* a stored record is one of SendTargets */
+	[DISCOVERY_TYPE_SENDTARGETS] = "SendTargets",
+	[DISCOVERY_TYPE_ISNS] = "iSNS",
+};
+
 static int tell_failure(struct iscsiadm *run, const struct error *error)
 {
 	const char *line = NULL;
@@ -49,8 +57,8 @@ static int tell_failure(struct iscsiadm *run, const struct error *error)
 		iscsiadm_complain(run, error->code, line, run->options.portal.address);
 #pragma GCC diagnostic pop
 	}
-	return iscsiadm_complain(run, error->code, "Could not perform SendTargets discovery: %s",
-				 error_summary(error->code));
+	return iscsiadm_complain(run, error->code, "Could not perform %s discovery: %s",
+				 kinds[run->options.type], error_summary(error->code));
 }
 
 /* Return: the portals, @count of them, pointing into @list; NULL: no memory */
@@ -143,17 +151,14 @@ static int tell_found(struct iscsiadm *run, const struct value *reply)
 	return login_found(run, found, count);
 }
 
-static int send_targets(struct iscsiadm *run, bool stored)
+/*
+ * One method of org.hawser1.Discovery; @details ends with {}, and its first two rows are filled in.
+ */
+static int discover(struct iscsiadm *run, const char *method, struct argument *details)
 {
 	const struct options *options = &run->options;
 	const char *operations[ARRAY_SIZE(operation_words) + 1] = {};
 	const char *ifaces[OPTIONS_IFACES_MAX + 1] = {};
-	struct argument details[] = {
-		{.type = 'b', .key = "stored", .number = stored},
-		{.type = 'A', .key = "operations", .texts = operations},
-		{.type = 'A', .key = "ifaces", .texts = ifaces},
-		{},
-	};
 	const struct argument arguments[] = {
 		{.type = 's', .text = options->portal.address},
 		{.type = 'q', .number = options->portal.port},
@@ -163,7 +168,7 @@ static int send_targets(struct iscsiadm *run, bool stored)
 	owned_call call = {
 		.object = CLIENT_ROOT,
 		.interface = "Discovery",
-		.member = "SendTargets",
+		.member = method,
 		.arguments = arguments,
 	};
 	size_t count = 0;
@@ -176,9 +181,25 @@ static int send_targets(struct iscsiadm *run, bool stored)
 			operations[count++] = operation_words[i].name;
 	for (unsigned i = 0; i < options->iface_count; i++)
 		ifaces[i] = options->ifaces[i];
+	details[0] = (struct argument){.type = 'A', .key = "operations", .texts = operations};
+	details[1] = (struct argument){.type = 'A', .key = "ifaces", .texts = ifaces};
 	if (client_call(run->client, &call) < 0)
 		return tell_failure(run, &call.error);
 	return tell_found(run, call.reply);
+}
+
+static int send_targets(struct iscsiadm *run, bool stored)
+{
+	struct argument details[] = {{}, {}, {.type = 'b', .key = "stored", .number = stored}, {}};
+
+	return discover(run, "SendTargets", details);
+}
+
+static int ask_isns(struct iscsiadm *run)
+{
+	struct argument details[] = {{}, {}, {}};
+
+	return discover(run, "Isns", details);
 }
 
 /* --- listing: what is known of how each node was discovered --- */
@@ -306,10 +327,15 @@ static bool wants_isns(const struct options *options)
 	return options->type == DISCOVERY_TYPE_ISNS;
 }
 
-static int refuse_isns(struct iscsiadm *run)
+/* The port that is meant when none is said is another than options_parse() has put there. */
+static int discover_isns(struct iscsiadm *run)
 {
-	return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
-				 "iSNS discovery: operation not supported");
+	const struct options *options = &run->options;
+
+	if (!options->portal_text ||
+	    portal_parse(options->portal_text, ISNS_PORT, &run->options.portal) < 0)
+		return ask_portal(run);
+	return ask_isns(run);
 }
 
 static bool wants_firmware(const struct options *options)
@@ -349,7 +375,7 @@ static bool wants_new_or_update(const struct options *options)
 
 static const struct step discovery_steps[] = {
 	{wants_list, list},
-	{wants_isns, refuse_isns},
+	{wants_isns, discover_isns},
 	{wants_firmware, iscsiadm_firmware},
 	{wants_send_targets, discover_afresh},
 	{has_no_portal, refuse_operation},
@@ -390,6 +416,12 @@ static bool wants_discover(const struct options *options)
 	return options->discover;
 }
 
+/* Without -D it would be about the server's record, and there is none. */
+static bool wants_isns_discover(const struct options *options)
+{
+	return wants_isns(options) && options->discover;
+}
+
 static bool wants_non_persistent(const struct options *options)
 {
 	return options->operations & OPERATION_NON_PERSISTENT;
@@ -405,7 +437,7 @@ static const struct step discoverydb_steps[] = {
 	{has_no_type, ask_type},
 	{wants_firmware_record, ask_discover},
 	{wants_firmware, iscsiadm_firmware},
-	{wants_isns, refuse_isns},
+	{wants_isns_discover, discover_isns},
 	{has_no_portal, ask_portal},
 	{wants_discover, discover_stored},
 	{wants_non_persistent, refuse_non_persistent},

@@ -161,13 +161,19 @@ enum discovery_operation {
 	DISCOVERY_NON_PERSISTENT = 8, /* write nothing */
 	DISCOVERY_SHOW = 16,	      /* write the discovery record only */
 };
+enum discovery_kind {
+	DISCOVERY_KIND_SEND_TARGETS, /* a portal is asked */
+	DISCOVERY_KIND_ISNS,	     /* an iSNS server is asked */
+	DISCOVERY_KIND_COUNT,
+};
 struct discovery_request {
+	enum discovery_kind kind;
 	char address[256];
-	uint16_t port;
+	uint16_t port;	    /* 0: the kind's own */
 	char ifaces[8][65]; /* empty: all stored tcp ifaces, or "default" */
 	unsigned iface_count;
 	unsigned operations; /* enum discovery_operation */
-	bool stored;	     /* use the stored record of this address (discoverydb -D) */
+	bool stored; /* use the stored record of this address (discoverydb -D); SendTargets only */
 };
 /* One line of the answer: target × portal × iface. */
 struct discovery_result {

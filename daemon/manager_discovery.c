@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SPDX-FileCopyrightText: Hawser developers */
 
-/* Discovery as an operation: ask a portal, and turn the answer into node records. */
+/* Discovery as an operation: ask a portal or an iSNS server, and turn the answer into node records.
+ */
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/discovery_job.h"
+#include "daemon/isns_job.h"
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
 #include "daemon/record.h"
@@ -16,7 +18,8 @@
 #include "util/log.h"
 #include "util/text.h"
 
-#define PAUSE_MS 1000 /* between attempts, as iscsiadm's users know it */
+#define PAUSE_MS	1000 /* between attempts, as iscsiadm's users know it */
+#define ISNS_TIMEOUT_MS 15000
 
 struct discovery_work {
 	struct list link; /* in manager.discoveries */
@@ -26,6 +29,7 @@ struct discovery_work {
 	char (*ifaces)[65];
 	unsigned iface_count, iface_next;
 	struct discovery_job *job;
+	struct isns_job *isns;
 
 	struct discovery_result *results;
 	size_t count;
@@ -35,12 +39,24 @@ struct discovery_work {
 	void *userdata;
 };
 
+/* How the kinds differ. */
+struct discovery_way {
+	const char *type; /* node.discovery_type */
+	uint16_t port;	  /* when none is said */
+	/** have the address' own record ready. NULL: it has none */
+	int (*prepare)(struct discovery_work *work, struct error *error);
+	/** ask over one interface; @iface: its record, NULL for the default one */
+	int (*ask)(struct discovery_work *work, const char *name, const struct record *iface);
+};
+static const struct discovery_way ways[DISCOVERY_KIND_COUNT];
+
 static void discovery_next(struct discovery_work *work);
 
 static void discovery_work_free(struct discovery_work *work)
 {
 	list_remove(&work->link);
 	discovery_job_free(work->job);
+	isns_job_free(work->isns);
 	record_free(work->record);
 	free(work->ifaces);
 	free(work->results);
@@ -70,7 +86,7 @@ static int found_record(struct discovery_work *work, const struct node_key *key,
 		{"iface.iscsi_ifacename", key->iface},
 		{"node.discovery_address", work->request.address},
 		{"node.discovery_port", discovery_port},
-		{"node.discovery_type", "send_targets"},
+		{"node.discovery_type", ways[work->request.kind].type},
 	};
 	struct record *record;
 
@@ -122,8 +138,10 @@ static int store_found(struct discovery_work *work, struct discovery_result *res
 static bool is_from_here(const struct discovery_work *work, const struct node *node)
 {
 	const char *address = record_get(node->record, "node.discovery_address");
+	const char *type = record_get(node->record, "node.discovery_type");
 
 	return address && strcmp(address, work->request.address) == 0 &&
+	       strcmp(type, ways[work->request.kind].type) == 0 &&
 	       record_get_number(node->record, "node.discovery_port") == work->request.port;
 }
 
@@ -213,26 +231,39 @@ static enum error_code code_of(const struct discovery_job_result *result)
 	return code == ERROR_TRANSPORT_TIMEOUT ? ERROR_PDU_TIMEOUT : code;
 }
 
-static void discovery_answered(const struct discovery_job_result *result, void *userdata)
+/* The answer that came over the last interface. */
+static void discovery_found(struct discovery_work *work, const struct discovered_portal *portals,
+			    size_t count, unsigned skipped)
 {
-	struct discovery_work *work = userdata;
 	const char *iface = work->ifaces[work->iface_next - 1];
 
-	if (result->end != LOGIN_JOB_DONE || result->failed) {
-		error_clear(&work->error);
-		error_set(&work->error, code_of(result), "%s", result->text);
-	} else {
-		work->succeeded++;
-		for (size_t i = 0; i < result->count; i++)
-			add_portal(work, &result->portals[i], iface);
-		if (result->skipped)
-			log_warning("discovery at %s: %u unusable addresses left out",
-				    work->request.address, result->skipped);
-	}
+	work->succeeded++;
+	for (size_t i = 0; i < count; i++)
+		add_portal(work, &portals[i], iface);
+	if (skipped)
+		log_warning("discovery at %s: %u unusable addresses left out",
+			    work->request.address, skipped);
+}
+
+static void discovery_failed(struct discovery_work *work, enum error_code code, const char *text)
+{
+	error_clear(&work->error);
+	error_set(&work->error, code, "%s", text);
+}
+
+static void send_targets_answered(const struct discovery_job_result *result, void *userdata)
+{
+	struct discovery_work *work = userdata;
+
+	if (result->end != LOGIN_JOB_DONE || result->failed)
+		discovery_failed(work, code_of(result), result->text);
+	else
+		discovery_found(work, result->portals, result->count, result->skipped);
 	discovery_next(work);
 }
 
-static void discovery_next(struct discovery_work *work)
+static int send_targets_ask(struct discovery_work *work, const char *name,
+			    const struct record *iface)
 {
 	struct discovery_job_settings settings = {
 		.tries = 1 + (unsigned)MAX(record_get_number(work->record,
@@ -245,27 +276,72 @@ static void discovery_next(struct discovery_work *work)
 						     "discovery.sendtargets.timeo.active_timeout"),
 					     INT64_C(1)),
 	};
+	int r;
+
+	discovery_login_settings(work->request.address, work->request.port, work->record, iface,
+				 work->manager->initiator.name, &settings.login);
+	initiator_isid(work->manager->initiator.name,
+		       &(struct isid_path){work->request.address, work->request.port, name, 0}, 1,
+		       settings.login.login.isid);
+	r = discovery_job_start(work->manager->event, work->manager->home, &settings,
+				send_targets_answered, work, &work->job);
+	explicit_bzero(&settings, sizeof(settings));
+	return r;
+}
+
+static void isns_answered(const struct isns_job_result *result, void *userdata)
+{
+	struct discovery_work *work = userdata;
+	struct portal server = {.port = work->request.port};
+	char address[PORTAL_TEXT_MAX], text[PORTAL_TEXT_MAX + 200];
+
+	if (result->error) {
+		text_copy(server.address, sizeof(server.address), work->request.address);
+		snprintf(text, sizeof(text), "%s: %s", portal_format(&server, false, address),
+			 result->text);
+		discovery_failed(work, ERROR_ISNS_QUERY_FAILED, text);
+	} else {
+		discovery_found(work, result->portals, result->count, result->skipped);
+	}
+	discovery_next(work);
+}
+
+/* An interface with a name of its own asks as that name: it is the one that will log in. */
+static int isns_ask(struct discovery_work *work, const char *name, const struct record *iface)
+{
+	const char *own = iface ? record_get(iface, "iface.initiatorname") : NULL;
+	const struct isns_job_settings settings = {
+		.server =
+			{
+				.address = work->request.address,
+				.port = work->request.port,
+				.interface = iface ? record_get(iface, "iface.net_ifacename") : "",
+				.source_address = iface ? record_get(iface, "iface.ipaddress") : "",
+			},
+		.initiator_name = own && *own ? own : work->manager->initiator.name,
+		.timeout_ms = ISNS_TIMEOUT_MS,
+	};
+
+	return isns_job_start(work->manager->event, work->manager->home, &settings, isns_answered,
+			      work, &work->isns);
+}
+
+static void discovery_next(struct discovery_work *work)
+{
 	struct record *iface;
 	const char *name;
 	int r;
 
-	discovery_job_free(work->job);
-	work->job = NULL;
+	discovery_job_free(take(work->job));
+	isns_job_free(take(work->isns));
 	if (work->iface_next == work->iface_count) {
 		discovery_finish(work);
 		return;
 	}
 	name = work->ifaces[work->iface_next++];
 	iface = manager_iface(work->manager, name);
-	discovery_login_settings(work->request.address, work->request.port, work->record, iface,
-				 work->manager->initiator.name, &settings.login);
-	initiator_isid(work->manager->initiator.name,
-		       &(struct isid_path){work->request.address, work->request.port, name, 0}, 1,
-		       settings.login.login.isid);
+	r = ways[work->request.kind].ask(work, name, iface);
 	record_free(iface);
-	r = discovery_job_start(work->manager->event, work->manager->home, &settings,
-				discovery_answered, work, &work->job);
-	explicit_bzero(&settings, sizeof(settings));
 	if (r < 0) {
 		error_set(&work->error, ERROR_INTERNAL, "%s", strerror(-r));
 		discovery_finish(work);
@@ -304,7 +380,7 @@ static int discovery_choose_ifaces(struct discovery_work *work, struct error *er
 }
 
 /* The record of the address: the stored one, or one of iscsid.conf's defaults that replaces it. */
-static int discovery_choose_record(struct discovery_work *work, struct error *error)
+static int send_targets_prepare(struct discovery_work *work, struct error *error)
 {
 	struct manager *manager = work->manager;
 	char port[8];
@@ -331,17 +407,24 @@ static int discovery_choose_record(struct discovery_work *work, struct error *er
 					 work->record, error);
 }
 
+static const struct discovery_way ways[DISCOVERY_KIND_COUNT] = {
+	[DISCOVERY_KIND_SEND_TARGETS] = {"send_targets", PORTAL_PORT_DEFAULT, send_targets_prepare,
+					 send_targets_ask},
+	[DISCOVERY_KIND_ISNS] = {"isns", ISNS_PORT_DEFAULT, NULL, isns_ask},
+};
+
 static int discovery_prepare(struct discovery_work *work, struct error *error)
 {
+	const struct discovery_way *way = &ways[work->request.kind];
 	const char *address = work->request.address;
 
 	if (address[0] == '\0' || strchr(address, '/') || strchr(address, ','))
 		return error_set(error, ERROR_INVALID_ARGUMENT, "the portal has no usable address");
 	if (work->request.port == 0)
-		work->request.port = PORTAL_PORT_DEFAULT;
+		work->request.port = way->port;
 	if (discovery_choose_ifaces(work, error) < 0)
 		return -1;
-	return discovery_choose_record(work, error);
+	return way->prepare ? way->prepare(work, error) : 0;
 }
 
 void manager_discover(struct manager *manager, const struct discovery_request *request,

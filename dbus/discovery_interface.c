@@ -8,6 +8,7 @@
 #include "util/text.h"
 
 #define ISCSI_PORT 3260 /* RFC 7143 §13.8: when none is said */
+#define ISNS_PORT  3205 /* RFC 4171 §2.9 */
 
 struct discovery_options {
 	struct bus_strings operations, ifaces;
@@ -18,6 +19,12 @@ static const struct bus_option options_table[] = {
 	BUS_OPTION("operations", "as", struct discovery_options, operations),
 	BUS_OPTION("ifaces", "as", struct discovery_options, ifaces),
 	BUS_OPTION("stored", "b", struct discovery_options, stored),
+	{},
+};
+
+static const struct bus_option isns_options_table[] = {
+	BUS_OPTION("operations", "as", struct discovery_options, operations),
+	BUS_OPTION("ifaces", "as", struct discovery_options, ifaces),
 	{},
 };
 
@@ -58,17 +65,25 @@ static int set_ifaces(struct discovery_request *request, const struct bus_string
 	return 0;
 }
 
-static int read_request(struct bus_reader *reader, struct discovery_request *request,
-			struct error *error)
+/* What the methods differ in. */
+struct asked {
+	enum discovery_kind kind;
+	uint16_t port; /* when none is said */
+	const struct bus_option *options;
+};
+
+static int read_request(struct bus_reader *reader, const struct asked *asked,
+			struct discovery_request *request, struct error *error)
 {
 	struct discovery_options options = {};
 
+	request->kind = asked->kind;
 	if (read_text(reader, "address", request->address, sizeof(request->address), error) < 0)
 		return -1;
 	request->port = bus_read_u16(reader);
 	if (request->port == 0)
-		request->port = ISCSI_PORT;
-	if (bus_read_options(reader, options_table, &options, error) < 0 ||
+		request->port = asked->port;
+	if (bus_read_options(reader, asked->options, &options, error) < 0 ||
 	    set_operations(request, &options.operations, error) < 0)
 		return -1;
 	request->stored = options.stored;
@@ -107,20 +122,35 @@ static void on_discovered(const struct error *error, const struct discovery_resu
 	bus_call_send(call);
 }
 
-static void send_targets(struct bus_call *call, void *object, void *manager)
+static void discover(struct bus_call *call, struct manager *manager, const struct asked *asked)
 {
 	owned_error struct error error = ERROR_INIT;
 	struct discovery_request request = {};
 
-	if (read_request(bus_call_arguments(call), &request, &error) < 0)
+	if (read_request(bus_call_arguments(call), asked, &request, &error) < 0)
 		bus_call_fail_error(call, &error);
 	else
 		manager_discover(manager, &request, on_discovered, call);
 }
 
+static void send_targets(struct bus_call *call, void *object, void *manager)
+{
+	static const struct asked asked = {DISCOVERY_KIND_SEND_TARGETS, ISCSI_PORT, options_table};
+
+	discover(call, manager, &asked);
+}
+
+static void isns(struct bus_call *call, void *object, void *manager)
+{
+	static const struct asked asked = {DISCOVERY_KIND_ISNS, ISNS_PORT, isns_options_table};
+
+	discover(call, manager, &asked);
+}
+
 static const struct bus_method methods[] = {
 	{"SendTargets", "s address, q port, a{sv} options", "aa{sv} targets", ACCESS_DISCOVER,
 	 send_targets},
+	{"Isns", "s address, q port, a{sv} options", "aa{sv} targets", ACCESS_DISCOVER, isns},
 	{},
 };
 

@@ -34,6 +34,7 @@ enum error_code {
 	ERROR_NO_OBJECTS_FOUND,       /* 21 */
 	ERROR_HOST_NOT_FOUND,         /* 23 */
 	ERROR_AUTHENTICATION_FAILED,  /* 24 */
+	ERROR_ISNS_QUERY_FAILED,      /* 25 */
 	ERROR_NOT_SUPPORTED,          /* 27 */
 	ERROR_BUSY,                   /* 28 */
 	ERROR_TRY_AGAIN,              /* 29 */

@@ -11,6 +11,7 @@ import tempfile
 from harness import leftovers
 from harness.commands import Skip, run
 from harness.daemon import Hawserd
+from harness.isns import IsnsServer
 from harness.load import Fio, Mount, PauseMeter
 from harness.network import Loopback, TwoLinks
 from harness.target import Target
@@ -39,6 +40,9 @@ class Lab:
         namespace = network.target_side if network else None
         self.targets += 1
         return self._keep(Target(self.folder, namespace, portal, self.targets), Target.kill)
+
+    def isns_server(self, network):
+        return self._keep(IsnsServer(self.folder, network.target_side), IsnsServer.kill)
 
     def hawserd(self, network=None, start=True, **options):
         """A daemon of its own; options as of Hawserd"""

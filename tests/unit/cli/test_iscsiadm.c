@@ -211,6 +211,11 @@ static void group_words_are_checked(void **state)
 
 static void discovery_wants_what_it_needs(void **state)
 {
+	assert_usage(iscsiadm_discovery, (struct options){.type = DISCOVERY_TYPE_ISNS}, 7,
+		     "iscsiadm: Please specify portal as <ipaddr>[:<ipport>]\n");
+	assert_usage(iscsiadm_discoverydb,
+		     (struct options){.type = DISCOVERY_TYPE_ISNS, .discover = true}, 7,
+		     "iscsiadm: Please specify portal as <ipaddr>[:<ipport>]\n");
 	assert_usage(iscsiadm_discovery, (struct options){.type = DISCOVERY_TYPE_SENDTARGETS}, 7,
 		     "iscsiadm: Please specify portal as <ipaddr>[:<ipport>]\n");
 	assert_usage(iscsiadm_discovery, (struct options){.operations = OPERATION_NEW}, 7,
@@ -229,8 +234,6 @@ static void discovery_wants_what_it_needs(void **state)
 
 static void what_there_is_no_call_for_ends_with_27(void **state)
 {
-	assert_usage(iscsiadm_discovery, (struct options){.type = DISCOVERY_TYPE_ISNS}, 27,
-		     "iscsiadm: iSNS discovery: operation not supported\n");
 	assert_usage(iscsiadm_discovery,
 		     (struct options){.portal_text = "x", .operations = OPERATION_DELETE}, 27,
 		     "iscsiadm: discovery records cannot be shown or changed from here: operation "

@@ -772,10 +772,10 @@ static void work_that_ends_after_the_face_stopped_is_no_harm(void **state)
 	harness_stop(h);
 }
 
-static DBusMessage *send_targets(const char *address, const char *key, const char *const *texts,
-				 int count)
+static DBusMessage *discovery(const char *method, const char *address, const char *key,
+			      const char *const *texts, int count)
 {
-	DBusMessage *message = harness_method(ROOT, "org.hawser1.Discovery", "SendTargets");
+	DBusMessage *message = harness_method(ROOT, "org.hawser1.Discovery", method);
 	const dbus_uint16_t port = 0;
 	struct dict dict;
 
@@ -786,6 +786,41 @@ static DBusMessage *send_targets(const char *address, const char *key, const cha
 		dict_add_strings(&dict, key, texts, count);
 	dict_close(&dict);
 	return message;
+}
+
+static DBusMessage *send_targets(const char *address, const char *key, const char *const *texts,
+				 int count)
+{
+	return discovery("SendTargets", address, key, texts, count);
+}
+
+static void isns_passes_on_what_was_asked(void **state)
+{
+	static const char *const operations[] = {"nonpersistent"}, *const ifaces[] = {"eth0"};
+	struct harness *h = harness_start();
+	const struct discovery_request *request = fake_manager_last_discovery(h->manager);
+
+	harness_assert_reply(
+		harness_call(h, h->client, discovery("Isns", "192.0.2.9", "ifaces", ifaces, 1)),
+		"aa{sv}");
+	assert_int_equal(request->kind, DISCOVERY_KIND_ISNS);
+	assert_string_equal(request->address, "192.0.2.9");
+	assert_int_equal(request->port, 3205);
+	assert_int_equal(request->iface_count, 1);
+	harness_assert_reply(
+		harness_call(h, h->client,
+			     discovery("Isns", "192.0.2.9", "operations", operations, 1)),
+		"aa{sv}");
+	assert_int_equal(request->operations, DISCOVERY_NON_PERSISTENT);
+	/* there is no record of a server that could be used */
+	harness_assert_error(
+		harness_call(h, h->client, discovery("Isns", "192.0.2.9", "stored", ifaces, 1)),
+		DBUS_ERROR "InvalidArgs");
+	fake_manager_fail_next(h->manager, ERROR_ISNS_QUERY_FAILED, "busy (12)");
+	harness_assert_error(
+		harness_call(h, h->client, discovery("Isns", "192.0.2.9", NULL, NULL, 0)),
+		"org.hawser1.Error.IsnsQueryFailed");
+	harness_stop(h);
 }
 
 static void discovery_passes_on_what_was_asked(void **state)
@@ -800,6 +835,7 @@ static void discovery_passes_on_what_was_asked(void **state)
 		harness_call(h, h->client, send_targets("192.0.2.9", "operations", operations, 2)),
 		"aa{sv}");
 	assert_string_equal(request->address, "192.0.2.9");
+	assert_int_equal(request->kind, DISCOVERY_KIND_SEND_TARGETS);
 	assert_int_equal(request->port, 3260);
 	assert_int_equal(request->operations, DISCOVERY_NEW | DISCOVERY_DELETE);
 	harness_assert_reply(
@@ -1325,6 +1361,7 @@ int main(void)
 		cmocka_unit_test(a_caller_that_leaves_does_not_end_the_work),
 		cmocka_unit_test(work_that_ends_after_the_face_stopped_is_no_harm),
 		cmocka_unit_test(discovery_passes_on_what_was_asked),
+		cmocka_unit_test(isns_passes_on_what_was_asked),
 		cmocka_unit_test(names_that_climb_out_of_their_folder_make_no_node),
 		cmocka_unit_test(update_changes_all_or_nothing),
 		cmocka_unit_test(get_gives_asked_keys_or_all),

@@ -42,6 +42,7 @@ static const struct {
 	{ERROR_HOST_NOT_FOUND, "HostNotFound", 23, "host not found"},
 	{ERROR_AUTHENTICATION_FAILED, "AuthenticationFailed", 24,
 	 "iSCSI login failed due to authorization failure"},
+	{ERROR_ISNS_QUERY_FAILED, "IsnsQueryFailed", 25, "iSNS query failed"},
 	{ERROR_NOT_SUPPORTED, "NotSupported", 27, "operation not supported"},
 	{ERROR_BUSY, "Busy", 28, "device or resource in use"},
 	{ERROR_TRY_AGAIN, "TryAgain", 29, "operation failed but retry may succeed"},
