@@ -441,7 +441,7 @@ void fake_login(struct fake_connection *connection, const struct bhs_login_reque
 		const uint8_t *data, uint32_t length)
 {
 	uint8_t flags = request->flags & (LOGIN_TRANSIT | LOGIN_CURRENT_STAGE_MASK);
-	uint16_t status;
+	uint16_t status = 0;
 
 	check_login(connection, request);
 	if (!connection->spoke)
@@ -457,7 +457,11 @@ void fake_login(struct fake_connection *connection, const struct bhs_login_reque
 		fake_complain(connection, (const struct bhs *)request, "no NUL at the end (6.1)");
 		return respond(connection, request, flags, 0x0200);
 	}
-	status = answer_text(connection, request);
+	/* an empty request fetches the rest of an answer that was cut (§6.2) */
+	if (connection->text.length > 0 || connection->answer.length == 0)
+		status = answer_text(connection, request);
+	else
+		flags &= LOGIN_CURRENT_STAGE_MASK;
 	connection->text.length = 0;
 	if (status) {
 		connection->answer.length = 0;

@@ -141,7 +141,7 @@ static void cut(struct words *words, const char *line)
 		bool quoted = false;
 
 		from += strspn(from, " \t");
-		if (!*from || *from == '#')
+		if (!*from || (*from == '#' && (from[1] < '1' || from[1] > '9')))
 			return;
 		words->words[words->count++] = to = from;
 		for (; *from && (quoted || !strchr(" \t", *from)); from++) {
