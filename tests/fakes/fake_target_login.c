@@ -326,7 +326,8 @@ static void respond(struct fake_connection *connection, const struct bhs_login_r
 	fake_send(connection, &response, connection->answer.bytes, length);
 	fake_buffer_drop(&connection->answer, length);
 	connection->heard_stat_sn = connection->stat_sn;
-	if (status) {
+	/* what it said, lie or not, is where it stands now */
+	if (response.status_class) {
 		connection->closing = true;
 	} else if (response.flags & LOGIN_TRANSIT) {
 		connection->stage = response.flags & LOGIN_NEXT_STAGE_MASK;

@@ -196,7 +196,7 @@ void fake_buffer_free(struct fake_buffer *buffer);
 void fake_complain(struct fake_connection *connection, const struct bhs *bhs, const char *what);
 void fake_record(struct fake_connection *connection, uint8_t event, const struct bhs *bhs,
 		 const void *data, uint32_t length);
-/** fake_send() - stamped, through the rules, into the output buffer */
+/** fake_send() - stamped, through the rules, into the output buffer; @bhs: as it went out */
 void fake_send(struct fake_connection *connection, void *bhs, const void *data, uint32_t length);
 /** fake_take() - one whole PDU out of the input. Return: false when there is none */
 bool fake_take(struct fake_connection *connection);

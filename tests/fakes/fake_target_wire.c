@@ -282,9 +282,9 @@ static void emit(struct fake_connection *connection, struct outgoing *pdu)
 	fake_buffer_free(&bytes);
 }
 
-static void send_through(struct fake_connection *connection, struct outgoing *pdu, bool by_rule)
+static void send_through(struct fake_connection *connection, struct outgoing *pdu)
 {
-	struct fake_rule *rule = by_rule ? NULL : connection->target->rules;
+	struct fake_rule *rule = connection->target->rules;
 
 	pdu->bhs.data_segment_length = be24_of((uint32_t)pdu->data.length);
 	for (; rule && connection->fd >= 0; rule = rule->next) {
@@ -306,7 +306,8 @@ void fake_send(struct fake_connection *connection, void *bhs, const void *data, 
 	stamp(connection, bhs);
 	memcpy(&pdu.bhs, bhs, BHS_LENGTH);
 	fake_buffer_add(&pdu.data, data, length);
-	send_through(connection, &pdu, false);
+	send_through(connection, &pdu);
+	memcpy(bhs, &pdu.bhs, BHS_LENGTH);
 }
 
 static bool answers_a_task(uint8_t opcode)
