@@ -87,29 +87,13 @@ static int host_mode(struct iscsiadm *run)
 	return iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "No iSCSI hosts.");
 }
 
-#define EXIT_NO_FIRMWARE 22 /* iscsiadm ends with the raw EINVAL */
-
-int iscsiadm_firmware(struct iscsiadm *run)
-{
-	struct stat status;
-
-	if (stat("/sys/firmware/ibft", &status) == 0)
-		return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
-					 "targets of the firmware cannot be used yet: "
-					 "operation not supported");
-	iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND,
-			  "Could not get list of targets from firmware. (err %d)",
-			  EXIT_NO_FIRMWARE);
-	return EXIT_NO_FIRMWARE;
-}
-
 static int (*const modes[MODE_COUNT])(struct iscsiadm *run) = {
 	[MODE_DISCOVERY] = iscsiadm_discovery,
 	[MODE_DISCOVERYDB] = iscsiadm_discoverydb,
 	[MODE_NODE] = iscsiadm_node,
 	[MODE_SESSION] = iscsiadm_session,
 	[MODE_IFACE] = iscsiadm_iface,
-	[MODE_FW] = iscsiadm_firmware,
+	[MODE_FW] = iscsiadm_fw,
 	[MODE_HOST] = host_mode,
 };
 

@@ -55,7 +55,7 @@ int iscsiadm_discoverydb(struct iscsiadm *run);
 int iscsiadm_node(struct iscsiadm *run);
 int iscsiadm_session(struct iscsiadm *run);
 int iscsiadm_iface(struct iscsiadm *run);
-int iscsiadm_firmware(struct iscsiadm *run);
+int iscsiadm_fw(struct iscsiadm *run);
 
 /* --- records: what -o does with every one of @nodes; iscsiadm_records.c --- */
 int iscsiadm_show_records(struct iscsiadm *run, const struct node_list *nodes);

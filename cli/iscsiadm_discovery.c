@@ -151,6 +151,16 @@ static int tell_found(struct iscsiadm *run, const struct value *reply)
 	return login_found(run, found, count);
 }
 
+static void list_operations(const struct options *options,
+			    const char *names[ARRAY_SIZE(operation_words) + 1])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(operation_words); i++)
+		if (options->operations & (unsigned)operation_words[i].value)
+			names[count++] = operation_words[i].name;
+}
+
 /*
  * One method of org.hawser1.Discovery; @details ends with {}, and its first two rows are filled in.
  */
@@ -171,14 +181,11 @@ static int discover(struct iscsiadm *run, const char *method, struct argument *d
 		.member = method,
 		.arguments = arguments,
 	};
-	size_t count = 0;
 	int status = iscsiadm_connect(run);
 
 	if (status != 0)
 		return status;
-	for (size_t i = 0; i < ARRAY_SIZE(operation_words); i++)
-		if (options->operations & (unsigned)operation_words[i].value)
-			operations[count++] = operation_words[i].name;
+	list_operations(options, operations);
 	for (unsigned i = 0; i < options->iface_count; i++)
 		ifaces[i] = options->ifaces[i];
 	details[0] = (struct argument){.type = 'A', .key = "operations", .texts = operations};
@@ -200,6 +207,100 @@ static int ask_isns(struct iscsiadm *run)
 	struct argument details[] = {{}, {}, {}};
 
 	return discover(run, "Isns", details);
+}
+
+/* --- firmware --- */
+
+#define EXIT_NO_FIRMWARE 22 /* iscsiadm ends with the raw EINVAL */
+
+/* Return: 0 with @call answered, or the exit status after it was told why not */
+static int ask_firmware(struct iscsiadm *run, const char *const *operations, struct call *call)
+{
+	const struct argument details[] = {
+		{.type = 'A', .key = "operations", .texts = operations},
+		{},
+	};
+	const struct argument arguments[] = {{.type = 'V', .entries = details}, {}};
+	int status = iscsiadm_connect(run);
+
+	if (status != 0)
+		return status;
+	call->object = CLIENT_ROOT;
+	call->interface = "Discovery";
+	call->member = "Firmware";
+	call->arguments = arguments;
+	status = client_call(run->client, call);
+	call->arguments = NULL;
+	if (status == 0)
+		return 0;
+	if (call->error.code != ERROR_NO_OBJECTS_FOUND)
+		return iscsiadm_report(run, &call->error);
+	iscsiadm_complain(run, call->error.code,
+			  "Could not get list of targets from firmware. (err %d)",
+			  EXIT_NO_FIRMWARE);
+	return EXIT_NO_FIRMWARE;
+}
+
+static int discover_firmware(struct iscsiadm *run)
+{
+	const char *operations[ARRAY_SIZE(operation_words) + 1] = {};
+	owned_call call = {};
+	int status;
+
+	list_operations(&run->options, operations);
+	status = ask_firmware(run, operations, &call);
+	return status ? status : tell_found(run, call.reply);
+}
+
+/* -m fw: a block for each target; nothing is written. */
+static int print_firmware(struct iscsiadm *run)
+{
+	static const char *const operations[] = {"nonpersistent", NULL};
+	owned_call call = {};
+	int status = ask_firmware(run, operations, &call);
+	const struct value *list = status ? NULL : value_at(call.reply, 0);
+
+	for (size_t i = 0; list && i < value_count(list); i++) {
+		const struct value *block = value_get(value_at(list, i), "firmware");
+		size_t count = value_count(block);
+		owned_memory struct setting *settings = calloc(count + 1, sizeof(*settings));
+
+		if (!settings)
+			return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
+		for (size_t k = 0; k < count; k++)
+			settings[k] = (struct setting){value_key(block, k),
+						       value_text(value_of(block, k))};
+		layout_record(run->out, settings, count);
+	}
+	return status;
+}
+
+/* -m fw -l: as iscsiadm, the exit status does not tell how the logins went. */
+static int login_firmware(struct iscsiadm *run)
+{
+	static const char *const operations[] = {"new", NULL};
+	owned_memory struct found *found = NULL;
+	owned_call call = {};
+	size_t count;
+	int status;
+
+	if (run->options.setting_count)
+		return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
+					 "change the records of the targets instead "
+					 "(-m node -o update): operation not supported");
+	status = ask_firmware(run, operations, &call);
+	if (status)
+		return status;
+	found = found_of(value_at(call.reply, 0), &count);
+	if (!found)
+		return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
+	(void)login_found(run, found, count);
+	return 0;
+}
+
+int iscsiadm_fw(struct iscsiadm *run)
+{
+	return run->options.login ? login_firmware(run) : print_firmware(run);
 }
 
 /* --- listing: what is known of how each node was discovered --- */
@@ -376,7 +477,7 @@ static bool wants_new_or_update(const struct options *options)
 static const struct step discovery_steps[] = {
 	{wants_list, list},
 	{wants_isns, discover_isns},
-	{wants_firmware, iscsiadm_firmware},
+	{wants_firmware, discover_firmware},
 	{wants_send_targets, discover_afresh},
 	{has_no_portal, refuse_operation},
 	{wants_stored, discover_stored},
@@ -436,7 +537,7 @@ static const struct step discoverydb_steps[] = {
 	{wants_list, list},
 	{has_no_type, ask_type},
 	{wants_firmware_record, ask_discover},
-	{wants_firmware, iscsiadm_firmware},
+	{wants_firmware, discover_firmware},
 	{wants_isns_discover, discover_isns},
 	{has_no_portal, ask_portal},
 	{wants_discover, discover_stored},

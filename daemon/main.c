@@ -46,6 +46,7 @@ static int run(const struct options *options)
 		.hawser_conf = options->hawser_conf,
 		.run_dir = options->run_dir,
 		.dev_dir = options->dev_dir,
+		.firmware_dir = options->firmware_dir,
 		.workers = options->workers,
 	};
 	owned_error struct error error = ERROR_INIT;

@@ -280,7 +280,9 @@ static int manager_open(struct manager *manager, const struct manager_settings *
 	if (!text_copy(manager->conf_dir, sizeof(manager->conf_dir), settings->conf_dir) ||
 	    !text_copy(manager->hawser_conf, sizeof(manager->hawser_conf), settings->hawser_conf) ||
 	    !text_copy(manager->run_dir, sizeof(manager->run_dir), settings->run_dir) ||
-	    !text_copy(manager->dev_dir, sizeof(manager->dev_dir), settings->dev_dir))
+	    !text_copy(manager->dev_dir, sizeof(manager->dev_dir), settings->dev_dir) ||
+	    !text_copy(manager->firmware_dir, sizeof(manager->firmware_dir),
+		       settings->firmware_dir))
 		return error_set(error, ERROR_INVALID_ARGUMENT, "a folder's name is too long");
 	if (mkdir(manager->run_dir, 0755) < 0 && errno != EEXIST)
 		return error_set(error, ERROR_DATABASE_FAILED, "%s: %s", manager->run_dir,

@@ -66,11 +66,12 @@ bool session_matches(const struct session_view *session, const struct node_selec
 typedef struct sd_event sd_event;
 
 struct manager_settings {
-	const char *conf_dir;	 /* "/etc/iscsi" */
-	const char *hawser_conf; /* "/etc/hawser/hawser.conf" */
-	const char *run_dir;	 /* "/run/hawser" */
-	const char *dev_dir;	 /* "/dev": where device links are made */
-	unsigned workers;	 /* 0: as hawser.conf says */
+	const char *conf_dir;	  /* "/etc/iscsi" */
+	const char *hawser_conf;  /* "/etc/hawser/hawser.conf" */
+	const char *run_dir;	  /* "/run/hawser" */
+	const char *dev_dir;	  /* "/dev": where device links are made */
+	const char *firmware_dir; /* "/sys/firmware/ibft" */
+	unsigned workers;	  /* 0: as hawser.conf says */
 };
 
 /**
@@ -164,6 +165,7 @@ enum discovery_operation {
 enum discovery_kind {
 	DISCOVERY_KIND_SEND_TARGETS, /* a portal is asked */
 	DISCOVERY_KIND_ISNS,	     /* an iSNS server is asked */
+	DISCOVERY_KIND_FIRMWARE,     /* no address, no interfaces: what the machine boots from */
 	DISCOVERY_KIND_COUNT,
 };
 struct discovery_request {
@@ -179,6 +181,9 @@ struct discovery_request {
 struct discovery_result {
 	struct node_key key;
 	struct node *node; /* NULL when nothing was written for it */
+	/* what the firmware says of it, in iscsiadm's keys and order; secrets are masked */
+	const struct record_change *details;
+	size_t detail_count;
 };
 typedef void manager_discovered(const struct error *error, const struct discovery_result *results,
 				size_t count, void *userdata);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SPDX-FileCopyrightText: Hawser developers */
 
-/* Discovery as an operation: ask a portal or an iSNS server, and turn the answer into node records.
+/* Discovery as an operation: ask a portal, an iSNS server or the firmware, and turn the answer into
+ * node records.
  */
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/discovery_job.h"
+#include "daemon/firmware.h"
 #include "daemon/isns_job.h"
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
@@ -30,6 +32,9 @@ struct discovery_work {
 	unsigned iface_count, iface_next;
 	struct discovery_job *job;
 	struct isns_job *isns;
+	struct firmware *firmware;
+	unsigned firmware_targets[FIRMWARE_TARGETS_MAX]; /* of each result */
+	struct record_change *details;			 /* of all results */
 
 	struct discovery_result *results;
 	size_t count;
@@ -42,13 +47,16 @@ struct discovery_work {
 /* How the kinds differ. */
 struct discovery_way {
 	const char *type; /* node.discovery_type */
-	uint16_t port;	  /* when none is said */
+	uint16_t port;	  /* when none is said; 0: there is no address to ask */
 	/** have the address' own record ready. NULL: it has none */
 	int (*prepare)(struct discovery_work *work, struct error *error);
 	/** ask over one interface; @iface: its record, NULL for the default one */
 	int (*ask)(struct discovery_work *work, const char *name, const struct record *iface);
 };
 static const struct discovery_way ways[DISCOVERY_KIND_COUNT];
+
+static int firmware_fill_record(struct discovery_work *work, size_t result, struct record *record,
+				struct error *error);
 
 static void discovery_next(struct discovery_work *work);
 
@@ -57,6 +65,8 @@ static void discovery_work_free(struct discovery_work *work)
 	list_remove(&work->link);
 	discovery_job_free(work->job);
 	isns_job_free(work->isns);
+	firmware_free(work->firmware);
+	free(work->details);
 	record_free(work->record);
 	free(work->ifaces);
 	free(work->results);
@@ -128,6 +138,11 @@ static int store_found(struct discovery_work *work, struct discovery_result *res
 		return 0;
 	if (found_record(work, &result->key, &record, error) < 0)
 		return -1;
+	if (work->firmware &&
+	    firmware_fill_record(work, (size_t)(result - work->results), record, error) < 0) {
+		record_free(record);
+		return -1;
+	}
 	if (manager_store_node(work->manager, &result->key, record, &result->node, error) < 0) {
 		record_free(record);
 		return -1;
@@ -326,6 +341,96 @@ static int isns_ask(struct discovery_work *work, const char *name, const struct 
 			      work, &work->isns);
 }
 
+/* The firmware. */
+
+/* Texts that a record cannot hold stay out of the message: one of them is a secret. */
+static int firmware_fill_record(struct discovery_work *work, size_t result, struct record *record,
+				struct error *error)
+{
+	const char *key, *value;
+	bool secret, chap = false;
+	int r = record_set(record, "node.startup", "onboot", RECORD_INTERNAL, error);
+
+	for (size_t row = 0;
+	     r == 0 && firmware_setting(work->firmware, work->firmware_targets[result], row, &key,
+					&value, &secret);
+	     row++) {
+		if (!text_starts_with(key, "node.session.auth."))
+			continue;
+		chap |= secret && *value;
+		if (record_set(record, key, value, RECORD_INTERNAL, NULL) < 0)
+			r = error_set(error, ERROR_INVALID_ARGUMENT,
+				      "the firmware's value for %s cannot be kept in a record",
+				      key);
+	}
+	if (r == 0)
+		r = record_set(record, "node.session.auth.authmethod", chap ? "CHAP" : "None",
+			       RECORD_INTERNAL, error);
+	return r;
+}
+
+/* Everything that the firmware says of one target; nothing of it leaves the daemon in clear. */
+static size_t firmware_list_details(const struct firmware *firmware, unsigned index,
+				    struct record_change *details)
+{
+	const char *key, *value;
+	size_t count = 0;
+	bool secret;
+
+	for (size_t row = 0; firmware_setting(firmware, index, row, &key, &value, &secret); row++)
+		if (*value)
+			details[count++] = (struct record_change){key, secret ? "********" : value};
+	return count;
+}
+
+static void firmware_add_target(struct discovery_work *work, const struct firmware_target *target)
+{
+	struct discovered_portal portal = {.port = target->port, .tpgt = 1};
+	size_t at = work->count;
+
+	text_copy(portal.target_name, sizeof(portal.target_name), target->name);
+	text_copy(portal.address, sizeof(portal.address), target->address);
+	add_portal(work, &portal, "default");
+	if (work->count == at)
+		return; /* the same portal over another card */
+	work->firmware_targets[at] = target->index;
+	work->results[at].details = work->details + at * FIRMWARE_SETTINGS_MAX;
+	work->results[at].detail_count = firmware_list_details(
+		work->firmware, target->index, work->details + at * FIRMWARE_SETTINGS_MAX);
+}
+
+static int firmware_ask(struct discovery_work *work, const char *name, const struct record *iface)
+{
+	struct firmware_target target = {};
+	int r = firmware_read(work->manager->firmware_dir, &work->firmware);
+
+	work->details = calloc((size_t)FIRMWARE_TARGETS_MAX * FIRMWARE_SETTINGS_MAX,
+			       sizeof(*work->details));
+	if (r == -ENOMEM || !work->details)
+		return -ENOMEM;
+	if (r < 0) {
+		discovery_failed(work, ERROR_NO_OBJECTS_FOUND,
+				 r == -ENOENT ? "the firmware has no iSCSI boot table"
+					      : "the firmware's iSCSI boot table cannot be read");
+	} else {
+		work->succeeded++;
+		for (; firmware_target(work->firmware, target.index, &target); target.index++)
+			firmware_add_target(work, &target);
+	}
+	discovery_next(work);
+	return 0;
+}
+
+/* Its targets are bound to no interface record: only the default one is gone over. */
+static int firmware_prepare(struct discovery_work *work, struct error *error)
+{
+	work->request.address[0] = '\0';
+	work->request.port = 0;
+	work->request.iface_count = 1;
+	text_copy(work->request.ifaces[0], sizeof(work->request.ifaces[0]), "default");
+	return 0;
+}
+
 static void discovery_next(struct discovery_work *work)
 {
 	struct record *iface;
@@ -411,6 +516,7 @@ static const struct discovery_way ways[DISCOVERY_KIND_COUNT] = {
 	[DISCOVERY_KIND_SEND_TARGETS] = {"send_targets", PORTAL_PORT_DEFAULT, send_targets_prepare,
 					 send_targets_ask},
 	[DISCOVERY_KIND_ISNS] = {"isns", ISNS_PORT_DEFAULT, NULL, isns_ask},
+	[DISCOVERY_KIND_FIRMWARE] = {"fw", 0, firmware_prepare, firmware_ask},
 };
 
 static int discovery_prepare(struct discovery_work *work, struct error *error)
@@ -418,13 +524,13 @@ static int discovery_prepare(struct discovery_work *work, struct error *error)
 	const struct discovery_way *way = &ways[work->request.kind];
 	const char *address = work->request.address;
 
-	if (address[0] == '\0' || strchr(address, '/') || strchr(address, ','))
+	if (way->port && (address[0] == '\0' || strchr(address, '/') || strchr(address, ',')))
 		return error_set(error, ERROR_INVALID_ARGUMENT, "the portal has no usable address");
 	if (work->request.port == 0)
 		work->request.port = way->port;
-	if (discovery_choose_ifaces(work, error) < 0)
+	if (way->prepare && way->prepare(work, error) < 0)
 		return -1;
-	return way->prepare ? way->prepare(work, error) : 0;
+	return discovery_choose_ifaces(work, error);
 }
 
 void manager_discover(struct manager *manager, const struct discovery_request *request,

@@ -24,7 +24,7 @@ struct manager {
 	struct sd_event_source *mail;
 	struct config config;
 	struct initiator initiator;
-	char conf_dir[256], run_dir[256], dev_dir[256], hawser_conf[256];
+	char conf_dir[256], run_dir[256], dev_dir[256], hawser_conf[256], firmware_dir[256];
 	struct node_store *store;
 
 	struct worker **workers;

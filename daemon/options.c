@@ -17,6 +17,8 @@ static const char help[] =
 	"      --config FILE    settings (/etc/hawser/hawser.conf)\n"
 	"      --run-dir DIR    sockets and state (/run/hawser)\n"
 	"      --dev-dir DIR    device links (/dev)\n"
+	"      --firmware-dir DIR\n"
+	"                       the firmware's boot table (/sys/firmware/ibft)\n"
 	"      --workers N      data-plane threads (one per two CPUs)\n"
 	"  -f, --foreground     log to standard error\n"
 	"  -d, --debug          log everything\n"
@@ -30,6 +32,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		OPTION_CONFIG,
 		OPTION_RUN_DIR,
 		OPTION_DEV_DIR,
+		OPTION_FIRMWARE_DIR,
 		OPTION_WORKERS
 	};
 	static const struct option table[] = {
@@ -37,6 +40,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		{"config", required_argument, NULL, OPTION_CONFIG},
 		{"run-dir", required_argument, NULL, OPTION_RUN_DIR},
 		{"dev-dir", required_argument, NULL, OPTION_DEV_DIR},
+		{"firmware-dir", required_argument, NULL, OPTION_FIRMWARE_DIR},
 		{"workers", required_argument, NULL, OPTION_WORKERS},
 		{"foreground", no_argument, NULL, 'f'},
 		{"debug", no_argument, NULL, 'd'},
@@ -52,6 +56,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		.hawser_conf = "/etc/hawser/hawser.conf",
 		.run_dir = "/run/hawser",
 		.dev_dir = "/dev",
+		.firmware_dir = "/sys/firmware/ibft",
 	};
 	while ((c = getopt_long(argc, argv, "fdhV", table, NULL)) != -1) {
 		switch (c) {
@@ -66,6 +71,9 @@ int options_parse(int argc, char **argv, struct options *ret)
 			break;
 		case OPTION_DEV_DIR:
 			ret->dev_dir = optarg;
+			break;
+		case OPTION_FIRMWARE_DIR:
+			ret->firmware_dir = optarg;
 			break;
 		case OPTION_WORKERS:
 			if (text_parse_u64(optarg, 1, 256, &number) < 0) {

@@ -65,10 +65,15 @@ static int set_ifaces(struct discovery_request *request, const struct bus_string
 	return 0;
 }
 
+static const struct bus_option firmware_options_table[] = {
+	BUS_OPTION("operations", "as", struct discovery_options, operations),
+	{},
+};
+
 /* What the methods differ in. */
 struct asked {
 	enum discovery_kind kind;
-	uint16_t port; /* when none is said */
+	uint16_t port; /* when none is said; 0: there are no address and port */
 	const struct bus_option *options;
 };
 
@@ -78,16 +83,33 @@ static int read_request(struct bus_reader *reader, const struct asked *asked,
 	struct discovery_options options = {};
 
 	request->kind = asked->kind;
-	if (read_text(reader, "address", request->address, sizeof(request->address), error) < 0)
-		return -1;
-	request->port = bus_read_u16(reader);
-	if (request->port == 0)
-		request->port = asked->port;
+	if (asked->port) {
+		if (read_text(reader, "address", request->address, sizeof(request->address),
+			      error) < 0)
+			return -1;
+		request->port = bus_read_u16(reader);
+		if (request->port == 0)
+			request->port = asked->port;
+	}
 	if (bus_read_options(reader, asked->options, &options, error) < 0 ||
 	    set_operations(request, &options.operations, error) < 0)
 		return -1;
 	request->stored = options.stored;
 	return set_ifaces(request, &options.ifaces, error);
+}
+
+static void write_details(struct bus_writer *writer, const struct discovery_result *result)
+{
+	bus_open_property(writer, "firmware", "a{ss}");
+	bus_open_array(writer, "{ss}");
+	for (size_t i = 0; i < result->detail_count; i++) {
+		bus_open_entry(writer);
+		bus_write_string(writer, result->details[i].key);
+		bus_write_string(writer, result->details[i].value);
+		bus_close(writer);
+	}
+	bus_close(writer);
+	bus_close_property(writer);
 }
 
 static void write_result(struct bus_writer *writer, const struct discovery_result *result)
@@ -101,6 +123,8 @@ static void write_result(struct bus_writer *writer, const struct discovery_resul
 	bus_property_i32(writer, "tpgt", result->key.tpgt);
 	bus_property_string(writer, "iface", result->key.iface);
 	bus_property_object(writer, "node", node_path(result->node, buffer));
+	if (result->detail_count)
+		write_details(writer, result);
 	bus_close(writer);
 }
 
@@ -147,10 +171,18 @@ static void isns(struct bus_call *call, void *object, void *manager)
 	discover(call, manager, &asked);
 }
 
+static void firmware(struct bus_call *call, void *object, void *manager)
+{
+	static const struct asked asked = {DISCOVERY_KIND_FIRMWARE, 0, firmware_options_table};
+
+	discover(call, manager, &asked);
+}
+
 static const struct bus_method methods[] = {
 	{"SendTargets", "s address, q port, a{sv} options", "aa{sv} targets", ACCESS_DISCOVER,
 	 send_targets},
 	{"Isns", "s address, q port, a{sv} options", "aa{sv} targets", ACCESS_DISCOVER, isns},
+	{"Firmware", "a{sv} options", "aa{sv} targets", ACCESS_DISCOVER, firmware},
 	{},
 };
 

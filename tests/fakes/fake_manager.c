@@ -583,11 +583,22 @@ static void end_refresh(struct manager *manager)
 static void end_discovery(struct manager *manager, struct waiting *waiting)
 {
 	const struct discovery_request *request = &manager->last_discovery;
+	static const struct record_change details[] = {
+		{"iface.transport_name", "tcp"},
+		{"node.name", "iqn.2026-01.org.example:disks"},
+		{"node.session.auth.password", "********"},
+	};
 	struct discovery_result result = {.key.tpgt = 1, .key.port = request->port};
 
 	text_copy(result.key.target, sizeof(result.key.target), "iqn.2026-01.org.example:disks");
 	text_copy(result.key.address, sizeof(result.key.address), request->address);
 	text_copy(result.key.iface, sizeof(result.key.iface), "default");
+	if (request->kind == DISCOVERY_KIND_FIRMWARE) {
+		text_copy(result.key.address, sizeof(result.key.address), "192.0.2.1");
+		result.key.port = 3260;
+		result.details = details;
+		result.detail_count = ARRAY_SIZE(details);
+	}
 	if (!(request->operations & (DISCOVERY_NON_PERSISTENT | DISCOVERY_SHOW)) &&
 	    !error_is_set(&waiting->error))
 		(void)manager_create_node(manager, &result.key, &result.node, NULL);

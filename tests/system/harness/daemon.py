@@ -63,6 +63,7 @@ class Hawserd:
         self.conf_dir = conf_dir or os.path.join(folder, "conf")
         self.run_dir = os.path.join(folder, "run")
         self.dev_dir = os.path.join(folder, "dev")
+        self.firmware_dir = os.path.join(folder, "ibft")  # not there: a machine without
         for path in (self.conf_dir, self.run_dir, self.dev_dir):
             os.makedirs(path, exist_ok=True)
         self._borrow_devices()
@@ -111,6 +112,7 @@ class Hawserd:
             command = [
                 self.build.hawserd, "--foreground", "--config", self.settings_path,
                 "--conf-dir", self.conf_dir, "--run-dir", self.run_dir, "--dev-dir", self.dev_dir,
+                "--firmware-dir", self.firmware_dir,
             ]  # fmt: skip
             if self.namespace:
                 command = self.namespace.inside(command)

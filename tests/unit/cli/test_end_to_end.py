@@ -424,6 +424,13 @@ def discovery_prints_what_it_found(lab):
         "iscsiadm: default: 1 session requested, but 1 already present.\n",
     )  # fmt: skip
     lab.iscsiadm(f"-m discovery -t st -p {FIRST} -o nonpersistent -l", 27)
+    lab.iscsiadm(f"-m discovery -t isns -p {FIRST}", 0, line.replace(":3260,", ":3205,"))
+    lab.iscsiadm("-m discovery -t fw", 0, line.replace(FIRST, "192.0.2.1"))
+    lab.iscsiadm(
+        "-m fw", 0,
+        f"# BEGIN RECORD 2.1.11\niface.transport_name = tcp\nnode.name = {TARGET}\n"
+        "node.session.auth.password = ********\n# END RECORD\n",
+    )  # fmt: skip
     tree = lab.iscsiadm("-m discoverydb -o show -P 1").out.splitlines()
     headings = [line for line in tree if line.endswith(":")]
     assert headings == ["SENDTARGETS:", "iSNS:", "STATIC:", "FIRMWARE:"], tree

@@ -823,6 +823,29 @@ static void isns_passes_on_what_was_asked(void **state)
 	harness_stop(h);
 }
 
+static void firmware_targets_come_with_what_the_firmware_says(void **state)
+{
+	static const char *const operations[] = {"new"};
+	struct harness *h = harness_start();
+	const struct discovery_request *request = fake_manager_last_discovery(h->manager);
+	DBusMessage *message = harness_method(ROOT, "org.hawser1.Discovery", "Firmware");
+	struct dict dict;
+
+	dict_open(message, &dict);
+	dict_add_strings(&dict, "operations", operations, 1);
+	dict_close(&dict);
+	harness_assert_reply(harness_call(h, h->client, message), "aa{sv}");
+	assert_int_equal(request->kind, DISCOVERY_KIND_FIRMWARE);
+	assert_int_equal(request->operations, DISCOVERY_NEW);
+	assert_string_equal(request->address, "");
+	message = harness_method(ROOT, "org.hawser1.Discovery", "Firmware");
+	dict_open(message, &dict);
+	dict_add_strings(&dict, "ifaces", operations, 1);
+	dict_close(&dict);
+	harness_assert_error(harness_call(h, h->client, message), DBUS_ERROR "InvalidArgs");
+	harness_stop(h);
+}
+
 static void discovery_passes_on_what_was_asked(void **state)
 {
 	static const char *const operations[] = {"new", "delete"}, *const ifaces[] = {"eth0"};
@@ -1362,6 +1385,7 @@ int main(void)
 		cmocka_unit_test(work_that_ends_after_the_face_stopped_is_no_harm),
 		cmocka_unit_test(discovery_passes_on_what_was_asked),
 		cmocka_unit_test(isns_passes_on_what_was_asked),
+		cmocka_unit_test(firmware_targets_come_with_what_the_firmware_says),
 		cmocka_unit_test(names_that_climb_out_of_their_folder_make_no_node),
 		cmocka_unit_test(update_changes_all_or_nothing),
 		cmocka_unit_test(get_gives_asked_keys_or_all),
