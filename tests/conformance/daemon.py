@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# SPDX-FileCopyrightText: Hawser developers
+"""daemon.py BUILD_DIR: rows of docs/CONFORMANCE.md that only hawserd itself can show, against the
+fake target. Needs root and FUSE, as it makes a block device."""
+
+import os
+import queue
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+
+from harness.daemon import Build, Hawserd  # noqa: E402
+
+NAME = "iqn.2026-01.org.example:fake"
+SKIPPED = 77  # meson's
+
+
+class Target:
+    """The program, with -v: what it saw comes line by line."""
+
+    def __init__(self, build_dir, script=""):
+        program = os.path.join(build_dir, "tests/fakes/fake_target")
+        self.process = subprocess.Popen(
+            [program, "-v"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        # settings come before it listens only from a file; these may come later
+        self.portal = re.match(r"portal (127\.0\.0\.1:\d+),1$", self.process.stdout.readline())[1]
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.seen = []
+        self.say(script)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.split())
+
+    def say(self, script):
+        self.process.stdin.write(script)
+        self.process.stdin.flush()
+
+    def events(self, kind):
+        """(seconds of the monotonic clock, bytes of the header) of all so far"""
+        while not self.lines.empty():
+            self.seen.append(self.lines.get())
+        return [
+            (float(line[0]), bytes.fromhex("".join(line[4:]))) for line in self.seen if line[3] == kind
+        ]
+
+    def wait(self, kind, count, seconds):
+        end = time.monotonic() + seconds
+        while len(self.events(kind)) < count:
+            assert time.monotonic() < end, f"the target never saw {count} times {kind}"
+            time.sleep(0.02)
+        return self.events(kind)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+
+
+def first_logins(target):
+    """The first request of every connection that began a normal session: its header"""
+    return [bhs for _, bhs in target.events("login") if bhs[1] & 0x0C == 0 or bhs[1] & 0x0F == 0x07]
+
+
+def the_new_login_waits_as_long_as_the_target_said(daemon, target):
+    """Rows 145 (§7.5, §11.9.1), 146 (§6.3.5)"""
+    daemon.discover(target.portal)
+    daemon.login(NAME)
+    connections = len(target.events("connected"))
+    told = time.monotonic()
+    target.say("send async event=3 parameter2=3\n")
+    again = target.wait("connected", connections + 1, 20)[connections][0]
+    assert again - told >= 2.9, f"it came back after {again - told:.2f} s"
+    daemon.wait_for_paths(1)
+    isids = {bhs[8:14] for bhs in first_logins(target)}
+    handles = {bhs[14:16] for bhs in first_logins(target)}
+    assert len(isids) <= 2, "one ISID for the session, and at most one for discovery"
+    assert handles == {b"\0\0"}, "TSIH 0 in every login"
+    daemon.logout(NAME)
+
+
+def the_isid_outlives_a_restart(daemon, target):
+    """Row 56 (§10.1.1)"""
+    daemon.discover(target.portal)
+    daemon.login(NAME)
+    before = first_logins(target)[-1][8:14]
+    daemon.logout(NAME)
+    daemon.stop()
+    daemon.start()
+    daemon.login(NAME)
+    assert first_logins(target)[-1][8:14] == before
+    daemon.logout(NAME)
+
+
+def a_circle_of_redirects_ends(daemon, target, other):
+    """Row 79 (§11.13.5)"""
+    daemon.discover(target.portal)
+    for one, two in ((target, other), (other, target)):
+        one.say(f"on login-response : set class=1 detail=1 transit=0 nsg=0 ; key TargetAddress={two.portal}\n")
+    time.sleep(0.2)
+    before = len(target.events("connected"))
+    result = daemon.iscsiadm(f"-m node -T {NAME} -p {target.portal} -l", check=False)
+    assert result.code != 0
+    time.sleep(0.3)
+    assert 1 <= len(target.events("connected")) - before <= 20
+    assert 1 <= len(other.events("connected")) <= 20
+
+
+def a_refusal_for_good_is_not_asked_again(daemon, target):
+    """Row 77 (§11.13.5)"""
+    daemon.discover(target.portal)
+    before = len(target.events("connected"))
+    target.say("on login-response : set class=2 detail=2 transit=0 nsg=0\n")
+    time.sleep(0.2)
+    result = daemon.iscsiadm(f"-m node -T {NAME} -p {target.portal} -l", check=False)
+    assert result.code != 0
+    time.sleep(2)
+    assert len(target.events("connected")) - before == 1
+
+
+def run(build_dir, test, targets):
+    with tempfile.TemporaryDirectory() as folder:
+        fakes = [Target(build_dir) for _ in range(targets)]
+        daemon = Hawserd(Build(build_dir), folder)
+        try:
+            daemon.start()
+            test(daemon, *fakes)
+        except Exception:
+            print(daemon.log()[-3000:])
+            raise
+        finally:
+            daemon.clean_up()
+            for fake in fakes:
+                fake.end()
+        assert not daemon.sanitizer_reports(), daemon.sanitizer_reports()
+    print(f"{test.__name__}: good")
+
+
+def main():
+    if os.geteuid() != 0 or not os.path.exists("/dev/fuse") or not os.path.exists("/dev/loop-control"):
+        print("needs root, FUSE and loop devices")
+        return SKIPPED
+    run(sys.argv[1], the_new_login_waits_as_long_as_the_target_said, 1)
+    run(sys.argv[1], the_isid_outlives_a_restart, 1)
+    run(sys.argv[1], a_circle_of_redirects_ends, 2)
+    run(sys.argv[1], a_refusal_for_good_is_not_asked_again, 1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
