@@ -159,8 +159,21 @@ static void a_closed_window_holds_commands_back_and_a_ping_opens_it(void **state
 /* Row 19, §4.2.2.1 */
 static void stale_and_impossible_windows_are_ignored(void **state)
 {
+	struct initiator *initiator;
+
 	harmless("on response : set max_cmd_sn-=30\n");
-	harmless("on r2t : set exp_cmd_sn+=0 max_cmd_sn-=5000\n");
+	harmless("on r2t : set max_cmd_sn-=5000\n");
+	/* taken for true it would let ten commands out into a window of two */
+	initiator = initiator_start("window 2\non response : set exp_cmd_sn+=200 max_cmd_sn+=100\n"
+				    "on command #2+ : ignore\n");
+	initiator_read(initiator, 0, 1);
+	initiator_finish(initiator);
+	for (uint32_t i = 0; i < 10; i++)
+		initiator_read(initiator, i, 1);
+	initiator_until(initiator, "command", 3);
+	initiator_run_ms(initiator, 20);
+	assert_int_equal(fake_target_count(initiator->target, "command"), 3);
+	initiator_free(initiator);
 }
 
 /* Row 24, §4.2.2.2: the target complains of ExpStatSN that goes back or too far */
