@@ -184,6 +184,20 @@ void disk_stop(struct disk *disk, void (*stopped)(struct disk *disk, void *userd
 	disk->ops->stop(disk->device, disk_stopped, disk);
 }
 
+uint64_t disk_backing(const struct disk *disk)
+{
+	return disk->node.backing;
+}
+
+int disk_reap(uint32_t major, uint32_t minor, uint64_t backing)
+{
+	int r = -ENODEV;
+
+	for (size_t i = 0; i < ARRAY_SIZE(exporters) && r == -ENODEV; i++)
+		r = exporters[i]->reap(major, minor, backing);
+	return r;
+}
+
 void disk_free(struct disk *disk)
 {
 	if (!disk)

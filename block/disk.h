@@ -75,6 +75,21 @@ int disk_remove(struct disk *disk, bool force);
 void disk_stop(struct disk *disk, void (*stopped)(struct disk *disk, void *userdata),
 	       void *userdata);
 
+/**
+ * disk_backing() - with the device number it tells this disk from a later one, also after this
+ *                  process: see disk_reap()
+ */
+uint64_t disk_backing(const struct disk *disk);
+
+/**
+ * disk_reap() - take away the device of a process that died without disk_remove()
+ *
+ * Nobody answers its requests any more, so that they fail.
+ * Return: 0; 1 when it stays until its last user is gone; -ENODEV when there is no such device, or
+ * it is another's by now; -errno.
+ */
+int disk_reap(uint32_t major, uint32_t minor, uint64_t backing);
+
 /** disk_free() - after it stopped; NULL is fine */
 void disk_free(struct disk *disk);
 

@@ -21,6 +21,7 @@ struct exporter_node {
 	char path[288]; /* "/dev/loop3" */
 	char name[32];	/* the kernel's: "loop3" */
 	uint32_t major, minor;
+	uint64_t backing; /* tells the device from a later one of the same number */
 };
 
 struct exporter_ops {
@@ -35,6 +36,8 @@ struct exporter_ops {
 	/** @stopped: runs once on the worker, never inside the call */
 	void (*stop)(void *device, void (*stopped)(void *userdata), void *userdata);
 	void (*free)(void *device);
+	/** see disk_reap(); -ENODEV: not one of ours */
+	int (*reap)(uint32_t major, uint32_t minor, uint64_t backing);
 };
 
 extern const struct exporter_ops fuse_exporter; /* block/fuse_exporter.c */

@@ -140,6 +140,7 @@ static int device_go_live(void *userdata, struct exporter_node *node, const char
 	text_copy(node->name, sizeof(node->name), device->loop.name);
 	node->major = device->loop.major;
 	node->minor = device->loop.minor;
+	node->backing = device->loop.backing;
 	return 0;
 }
 
@@ -197,4 +198,5 @@ const struct exporter_ops fuse_exporter = {
 	.remove = device_remove,
 	.stop = device_stop,
 	.free = device_free,
+	.reap = loop_reap,
 };

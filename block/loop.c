@@ -348,3 +348,27 @@ int loop_detach(struct loop *loop, bool force, unsigned grace_ms)
 	forget(loop);
 	return 0;
 }
+
+int loop_reap(uint32_t major, uint32_t minor, uint64_t backing)
+{
+	struct loop loop = {.major = major, .minor = minor, .backing = backing};
+	char path[64], target[256];
+	ssize_t length;
+	int r;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length <= 0)
+		return -ENODEV;
+	target[length] = '\0';
+	if (!text_copy(loop.name, sizeof(loop.name), basename(target)) ||
+	    !text_starts_with(loop.name, "loop"))
+		return -ENODEV;
+	snprintf(loop.device, sizeof(loop.device), "/dev/%s", loop.name);
+	if (!ours(&loop))
+		return -ENODEV;
+	r = clear(&loop, 0);
+	if (r < 0)
+		return r == -ENXIO ? 0 : r;
+	return attached(&loop) ? 1 : 0;
+}

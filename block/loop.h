@@ -44,6 +44,13 @@ int loop_attach(struct loop *loop, const struct loop_settings *settings, const c
  */
 void loop_tune(const struct loop *loop, bool write_cache);
 
+/**
+ * loop_reap() - detach one whose file nobody serves any more, found again after its owner died
+ * @backing: as it was in struct loop
+ * Return: 0; 1 when it stays until its last user is gone; -ENODEV when it is another's by now.
+ */
+int loop_reap(uint32_t major, uint32_t minor, uint64_t backing);
+
 /** loop_resize() - the file has a new size. Return: 0; -errno */
 int loop_resize(const struct loop *loop);
 

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "daemon/leftovers.h"
 #include "daemon/link_monitor.h"
 #include "daemon/manager_private.h"
 #include "daemon/record.h"
@@ -289,6 +290,7 @@ static int manager_open(struct manager *manager, const struct manager_settings *
 				 strerror(errno));
 	if (manager_read_settings(manager, error) < 0)
 		return -1;
+	leftovers_remove(manager->run_dir, manager->dev_dir);
 	records = manager->config.records_dir[0] ? manager->config.records_dir : manager->conf_dir;
 	if (node_store_open(records, &manager->store, error) < 0 ||
 	    manager_load_nodes(manager, error) < 0)

@@ -75,6 +75,7 @@ static void expose_end(struct disk_work *work)
 		text_copy(device->view.device, sizeof(device->view.device),
 			  disk_device(device->disk));
 		disk_device_number(device->disk, &device->view.major, &device->view.minor);
+		device->view.backing = disk_backing(device->disk);
 	}
 	free(work);
 	device->ops->changed(device, device->userdata);

@@ -71,6 +71,8 @@ static int write_file(const char *path, const struct map_view *map)
 	put(file, "ID_MODEL", identity->product);
 	put(file, "ID_REVISION", identity->revision);
 	put(file, "HAWSER_NAME", map->name);
+	put(file, "HAWSER_DEVICE", map->device);
+	fprintf(file, "HAWSER_BACKING=\"%llu\"\n", (unsigned long long)map->backing);
 	put_paths(file, map);
 	r = ferror(file) ? -EIO : 0;
 	return fclose(file) < 0 && r == 0 ? -errno : r;
