@@ -143,11 +143,11 @@ static int isns_ask(struct discovery_work *work, const char *name, const struct 
 
 /* Texts that a record cannot hold stay out of the message: one of them is a secret. */
 static int firmware_fill_record(struct discovery_work *work, size_t result, struct record *record,
-				struct error *error)
+				bool fresh, struct error *error)
 {
 	const char *key, *value;
 	bool secret, chap = false;
-	int r = record_set(record, "node.startup", "onboot", RECORD_INTERNAL, error);
+	int r = fresh ? record_set(record, "node.startup", "onboot", RECORD_INTERNAL, error) : 0;
 
 	for (size_t row = 0;
 	     r == 0 && firmware_setting(work->firmware, work->firmware_targets[result], row, &key,

@@ -45,8 +45,11 @@ struct discovery_way {
 	 * Return: 0; -errno: then it has not begun
 	 */
 	int (*ask)(struct discovery_work *work, const char *name, const struct record *iface);
-	/** what a record holds beyond the portal. NULL: nothing */
-	int (*fill)(struct discovery_work *work, size_t result, struct record *record,
+	/**
+	 * what a record holds beyond the portal. NULL: nothing
+	 * @fresh: the record is a new one; otherwise one of this kind, with settings to be kept
+	 */
+	int (*fill)(struct discovery_work *work, size_t result, struct record *record, bool fresh,
 		    struct error *error);
 };
 extern const struct discovery_way discovery_ways[DISCOVERY_KIND_COUNT];

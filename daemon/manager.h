@@ -155,7 +155,7 @@ void manager_rescan(struct manager *manager, struct session_view *session, manag
 
 /* What discovery does with what it found, as iscsiadm's -o; bits. */
 enum discovery_operation {
-	DISCOVERY_DEFAULT = 0,	      /* records are made or replaced, gone ones stay */
+	DISCOVERY_DEFAULT = 0,	      /* missing records are made, others keep their settings */
 	DISCOVERY_NEW = 1,	      /* only records that do not exist */
 	DISCOVERY_UPDATE = 2,	      /* replace existing, add missing */
 	DISCOVERY_DELETE = 4,	      /* records of this address that are gone */

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/discovered_record.h"
 #include "daemon/discovery_work.h"
+#include "daemon/node_layout.h"
 #include "daemon/record.h"
 #include "iscsi/portal.h"
 #include "util/cleanup.h"
@@ -38,70 +40,71 @@ void manager_cancel_discoveries(struct manager *manager)
 
 /* Records of what was found. */
 
-static int found_record(struct discovery_work *work, const struct node_key *key,
-			struct record **ret, struct error *error)
+/* The facts about an existing record, as it was found now; nothing is written when none is new. */
+static int refreshed_record(struct discovery_work *work, struct discovery_result *result,
+			    const struct discovered_origin *origin, struct record **ret,
+			    struct error *error)
 {
-	char port[8], tpgt[16], discovery_port[8];
-	const struct record_change values[] = {
-		{"node.name", key->target},
-		{"node.tpgt", tpgt},
-		{"node.conn[0].address", key->address},
-		{"node.conn[0].port", port},
-		{"iface.iscsi_ifacename", key->iface},
-		{"node.discovery_address", work->request.address},
-		{"node.discovery_port", discovery_port},
-		{"node.discovery_type", discovery_ways[work->request.kind].type},
-	};
-	struct record *record;
+	const struct discovery_way *way = &discovery_ways[work->request.kind];
+	const struct node *node = result->node;
+	owned_record record = NULL;
 
-	snprintf(port, sizeof(port), "%u", key->port);
-	snprintf(tpgt, sizeof(tpgt), "%d", key->tpgt);
-	snprintf(discovery_port, sizeof(discovery_port), "%u", work->request.port);
-	if (record_copy(work->manager->config.node_defaults, &record) < 0)
-		return error_set(error, ERROR_NO_MEMORY, "no memory for a record");
-	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
-		if (record_set(record, values[i].key, values[i].value, RECORD_INTERNAL, error) <
-		    0) {
-			record_free(record);
-			return -1;
-		}
-	*ret = record;
+	if (discovered_record_refresh(node->record, &result->key, origin, &record, error) < 0)
+		return -1;
+	if (way->fill && strcmp(record_get(record, "node.discovery_type"), way->type) == 0 &&
+	    way->fill(work, (size_t)(result - work->results), record, false, error) < 0)
+		return -1;
+	if (!record_equal(record, node->record))
+		*ret = take(record);
 	return 0;
 }
 
-/* What the operations want with a portal that was found (iscsiadm's -o). */
-static bool wants_record(const struct discovery_work *work, const struct node *existing)
+static int new_record(struct discovery_work *work, struct discovery_result *result,
+		      const struct discovered_origin *origin, struct record **ret,
+		      struct error *error)
 {
-	unsigned operations = work->request.operations;
+	const struct discovery_way *way = &discovery_ways[work->request.kind];
+	owned_record iface = manager_iface(work->manager, result->key.iface);
+	owned_record record = NULL;
 
-	if (operations & (DISCOVERY_NON_PERSISTENT | DISCOVERY_SHOW))
-		return false;
-	if (operations == DISCOVERY_DEFAULT || operations & DISCOVERY_UPDATE)
-		return true;
-	return operations & DISCOVERY_NEW && !existing;
+	if (discovered_record_make(work->manager->config.node_defaults, work->record, iface,
+				   &result->key, origin, &record, error) < 0)
+		return -1;
+	if (way->fill && way->fill(work, (size_t)(result - work->results), record, true, error) < 0)
+		return -1;
+	*ret = take(record);
+	return 0;
 }
 
 static int store_found(struct discovery_work *work, struct discovery_result *result,
 		       struct error *error)
 {
-	struct node *existing = manager_find_node_by_key(work->manager, &result->key);
-	const struct discovery_way *way = &discovery_ways[work->request.kind];
+	const struct discovered_origin origin = {
+		.type = discovery_ways[work->request.kind].type,
+		.address = work->request.address,
+		.port = work->request.port,
+	};
 	struct record *record = NULL;
+	int r = 0;
 
-	result->node = existing;
-	if (!wants_record(work, existing))
-		return 0;
-	if (found_record(work, &result->key, &record, error) < 0)
-		return -1;
-	if (way->fill && way->fill(work, (size_t)(result - work->results), record, error) < 0) {
-		record_free(record);
-		return -1;
+	result->node = manager_find_node_by_key(work->manager, &result->key);
+	if (result->node && result->key.tpgt < 0)
+		result->key.tpgt = result->node->key.tpgt;
+	switch (discovered_plan_of(work->request.operations, result->node)) {
+	case DISCOVERED_MAKE:
+		r = new_record(work, result, &origin, &record, error);
+		break;
+	case DISCOVERED_REFRESH:
+		r = refreshed_record(work, result, &origin, &record, error);
+		break;
+	default:
+		break;
 	}
-	if (manager_store_node(work->manager, &result->key, record, &result->node, error) < 0) {
+	if (r == 0 && record)
+		r = manager_store_node(work->manager, &result->key, record, &result->node, error);
+	if (r < 0)
 		record_free(record);
-		return -1;
-	}
-	return 0;
+	return r;
 }
 
 static bool is_from_here(const struct discovery_work *work, const struct node *node)

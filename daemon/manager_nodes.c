@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/discovered_record.h"
 #include "daemon/manager_private.h"
 #include "daemon/record.h"
 #include "iscsi/name.h"
@@ -301,11 +302,12 @@ int manager_create_node(struct manager *manager, const struct node_key *key, str
 		return -1;
 	if (node_store_load_iface(manager->store, complete.iface, &iface, error) < 0)
 		return -1;
-	record_free(iface);
 	if (record_copy(manager->config.node_defaults, &record) < 0)
-		return error_set(error, ERROR_NO_MEMORY, "no memory for a record");
-	if (record_set_key(record, &complete, error) == 0)
+		error_set(error, ERROR_NO_MEMORY, "no memory for a record");
+	else if (discovered_record_bind(record, iface, error) == 0 &&
+		 record_set_key(record, &complete, error) == 0)
 		r = manager_store_node(manager, &complete, record, ret, error);
+	record_free(iface);
 	if (r < 0)
 		record_free(record);
 	return r;

@@ -151,6 +151,20 @@ static const char *value_at(const struct record *record, size_t at)
 	return record->values[at] ? record->values[at] : record->table->keys[at].default_value;
 }
 
+bool record_equal(const struct record *a, const struct record *b)
+{
+	if (a->kind != b->kind || a->n_extras != b->n_extras)
+		return false;
+	for (size_t i = 0; i < a->table->count; i++)
+		if (strcmp(value_at(a, i), value_at(b, i)) != 0)
+			return false;
+	for (size_t i = 0; i < a->n_extras; i++)
+		if (strcmp(a->extras[i].key, b->extras[i].key) != 0 ||
+		    strcmp(a->extras[i].value, b->extras[i].value) != 0)
+			return false;
+	return true;
+}
+
 const char *record_get(const struct record *record, const char *key)
 {
 	size_t at = find_key(record->table, record_key_alias(key), 0);

@@ -34,6 +34,9 @@ int record_copy(const struct record *record, struct record **ret);
 /** record_free() - wipes secrets; NULL is fine */
 void record_free(struct record *record);
 
+/** record_equal() - the same kind, and the same value under every key */
+bool record_equal(const struct record *a, const struct record *b);
+
 enum record_kind record_get_kind(const struct record *record);
 
 /** record_get() - value of @key as text ("" when empty); NULL for a key that does not exist */

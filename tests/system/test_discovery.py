@@ -74,3 +74,33 @@ def records_outlive_the_daemon(lab):
     daemon.stop()
     daemon.start()
     same(daemon.iscsiadm("-m node -o show").out, before, "records after a restart")
+
+
+@case()
+def discovery_keeps_what_somebody_set(lab):
+    net = lab.loopback()
+    target = lab.target(net)
+    iqn = target.add()
+    daemon = lab.hawserd(net)
+    portal = net.portals[0]
+    node = f"-m node -T {iqn} -p {portal}"
+    daemon.discover(portal)
+    daemon.iscsiadm(
+        f"{node} -o update -n node.startup -v automatic -n node.session.auth.username -v joe"
+        " -n node.session.auth.password -v joes-own-secret"
+    )
+    kept = daemon.iscsiadm(node).out
+    contains(kept, "node.startup = automatic\n", "the record as it was set")
+    for command in (
+        f"-m discovery -t st -p {portal}",
+        f"-m discovery -t st -p {portal} -o new",
+        f"-m discovery -t st -p {portal} -o delete",
+        f"-m discovery -t st -p {portal} -o show",
+        f"-m discoverydb -t st -p {portal} -D",
+    ):
+        same(daemon.iscsiadm(command).out, f"{portal},1 {iqn}\n", command)
+        same(daemon.iscsiadm(node).out, kept, f"the record after {command}")
+    daemon.iscsiadm(f"-m discovery -t st -p {portal} -o update")
+    replaced = daemon.iscsiadm(node).out
+    contains(replaced, "node.startup = manual\n", "the record after -o update")
+    contains(replaced, "node.session.auth.username = <empty>\n", "the record after -o update")
