@@ -41,6 +41,8 @@ struct connection {
 	struct iovec receive_iov[2];
 	size_t early_bytes;
 	bool receiving;
+	const void *letting_go; /* the receive into this was cancelled; NULL = none was */
+	size_t letting_go_bytes;
 
 	struct op send_op;
 	struct msghdr send_message;
@@ -51,6 +53,7 @@ struct connection {
 	struct deferred flush;
 
 	struct keepalive keepalive;
+	bool suspect;
 	struct ring_timer timer;
 
 	bool ending;
@@ -311,8 +314,7 @@ static void connection_receive(struct connection *connection)
 		     &connection->receive_message, 0);
 }
 
-/* @length_bytes more bytes have come, perhaps none. */
-static void connection_take(struct connection *connection, size_t length_bytes)
+static void connection_commit(struct connection *connection, size_t length_bytes)
 {
 	int r = receiver_commit(&connection->receiver, length_bytes);
 
@@ -322,9 +324,65 @@ static void connection_take(struct connection *connection, size_t length_bytes)
 	} else if (r < 0) {
 		/* The ops have mostly said why already; the first reason counts. */
 		connection_drop(connection, CONNECTION_PROTOCOL_ERROR, r, "malformed PDU header");
-	} else if (connection_running(connection)) {
-		connection_receive(connection);
 	}
+}
+
+/* @length_bytes more bytes have come, perhaps none. */
+static void connection_take(struct connection *connection, size_t length_bytes)
+{
+	connection_commit(connection, length_bytes);
+	if (connection_running(connection))
+		connection_receive(connection);
+}
+
+static void connection_divert(struct connection *connection)
+{
+	int r = receiver_divert(&connection->receiver);
+
+	if (r < 0)
+		connection_drop(connection, CONNECTION_DROPPED, r, NULL);
+}
+
+bool connection_let_go(struct connection *connection, const void *memory, size_t length_bytes)
+{
+	if (!receiver_fills(&connection->receiver, memory, length_bytes))
+		return true;
+	if (!connection_running(connection))
+		return false;
+	if (!connection->receiving || !receiver_fills_directly(&connection->receiver)) {
+		connection_divert(connection);
+		return connection_running(connection);
+	}
+	if (!connection->letting_go)
+		ring_cancel(connection->ring, &connection->receive_op);
+	connection->letting_go = memory;
+	connection->letting_go_bytes = length_bytes;
+	return false;
+}
+
+/* The receive that was cancelled is over, with what had come until then. */
+static void connection_has_let_go(struct connection *connection, size_t length_bytes)
+{
+	const void *memory = connection->letting_go;
+
+	connection->letting_go = NULL;
+	connection_commit(connection, length_bytes);
+	if (connection_running(connection) &&
+	    receiver_fills(&connection->receiver, memory, connection->letting_go_bytes))
+		connection_divert(connection);
+	if (!connection_running(connection))
+		return;
+	connection_receive(connection);
+	connection->ops->let_go(connection);
+}
+
+static void connection_set_suspect(struct connection *connection, bool suspect, const char *reason)
+{
+	if (connection->suspect == suspect)
+		return;
+	connection->suspect = suspect;
+	if (connection->ops->suspected)
+		connection->ops->suspected(connection, suspect, reason);
 }
 
 static void connection_received(struct op *op, int res, unsigned flags)
@@ -336,6 +394,10 @@ static void connection_received(struct op *op, int res, unsigned flags)
 		ring_defer(connection->ring, &connection->finish);
 		return;
 	}
+	if (connection->letting_go && res == -ECANCELED) {
+		connection_has_let_go(connection, 0);
+		return;
+	}
 	if (res <= 0) {
 		connection_drop(connection, CONNECTION_CLOSED_BY_TARGET, res ? res : -ECONNRESET,
 				res ? NULL : "the target closed the connection");
@@ -343,7 +405,12 @@ static void connection_received(struct op *op, int res, unsigned flags)
 	}
 	connection->statistics->receives++;
 	keepalive_heard(&connection->keepalive, ring_now_ns(connection->ring));
-	connection_take(connection, (size_t)res);
+	if (connection->suspect)
+		connection_set_suspect(connection, false, "the target answers again");
+	if (connection->letting_go)
+		connection_has_let_go(connection, (size_t)res);
+	else
+		connection_take(connection, (size_t)res);
 }
 
 /* Life signs. */
@@ -378,6 +445,8 @@ static void connection_check(struct ring_timer *timer)
 		break;
 	}
 	connection_arm(connection, again_ms);
+	if (keepalive_suspicious(&connection->keepalive, now_ns))
+		connection_set_suspect(connection, true, "silent with commands outstanding");
 }
 
 void connection_set_busy(struct connection *connection, bool busy)
@@ -466,6 +535,8 @@ int connection_start(struct connection *connection, int fd, const struct negotia
 	connection->data_digest = negotiated->data_digest;
 	connection->exp_stat_sn = exp_stat_sn;
 	connection->batched = 0;
+	connection->suspect = false;
+	connection->letting_go = NULL;
 	keepalive_start(&connection->keepalive, keepalive, ring_now_ns(connection->ring));
 	connection_arm(connection, keepalive_first_check_ms(&connection->keepalive));
 	ring_defer(connection->ring, &connection->flush);

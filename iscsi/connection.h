@@ -46,6 +46,11 @@ struct connection_ops {
 			const char **why);
 	/** a ping is due; the owner has a tag for it. Return: false when none can be sent now */
 	bool (*ping)(struct connection *connection);
+	/** memory that connection_let_go() could not free at once is free now; may be NULL */
+	void (*let_go)(struct connection *connection);
+	/** commands are outstanding and it is silent, see keepalive.h; or it speaks again. @reason:
+	 * static. May be NULL */
+	void (*suspected)(struct connection *connection, bool suspect, const char *reason);
 	/** socket closed, no memory of any PDU in use any more; may be started again */
 	void (*ended)(struct connection *connection, enum connection_end end, int error,
 		      const char *text);
@@ -85,6 +90,14 @@ void connection_set_busy(struct connection *connection, bool busy);
 void connection_set_aggressive(struct connection *connection, bool aggressive);
 /** connection_ping_answered() - Return: round trip, microseconds */
 uint32_t connection_ping_answered(struct connection *connection);
+
+/**
+ * connection_let_go() - receive nothing into @memory any more; what comes for it is thrown away
+ *
+ * Return: true when that holds from now on; false when a receive into it is under way and let_go()
+ * comes as soon as that is over, or ended() before.
+ */
+bool connection_let_go(struct connection *connection, const void *memory, size_t length_bytes);
 
 /** connection_drop() - close; ended() follows, never inside this call. @text: static, or NULL */
 void connection_drop(struct connection *connection, enum connection_end end, int error,

@@ -20,11 +20,16 @@ struct limits {
 	uint32_t interval_ms, timeout_ms;
 };
 
+static bool keepalive_hurries(const struct keepalive *keepalive)
+{
+	return keepalive->aggressive && keepalive->busy_since_ns && keepalive->settings.suspect_ms;
+}
+
 static struct limits keepalive_limits(const struct keepalive *keepalive)
 {
 	const struct keepalive_settings *settings = &keepalive->settings;
 
-	if (keepalive->aggressive && keepalive->busy_since_ns && settings->suspect_ms)
+	if (keepalive_hurries(keepalive))
 		return (struct limits){settings->suspect_ms, settings->suspect_timeout_ms};
 	return (struct limits){settings->noop_interval_ms, settings->noop_timeout_ms};
 }
@@ -47,12 +52,23 @@ static bool elapsed(uint64_t since_ns, uint32_t silence_ms, uint64_t now_ns)
 	return now_ns >= since_ns + silence_ms * UINT64_C(1000000);
 }
 
+/* Silence of an idle connection is no reproach to the command that was just sent. */
+static uint64_t quiet_since_ns(const struct keepalive *keepalive)
+{
+	return MAX(keepalive->heard_ns, keepalive->busy_since_ns);
+}
+
+bool keepalive_suspicious(const struct keepalive *keepalive, uint64_t now_ns)
+{
+	return keepalive_hurries(keepalive) &&
+	       elapsed(quiet_since_ns(keepalive), keepalive->settings.suspect_ms, now_ns);
+}
+
 enum keepalive_verdict keepalive_check(const struct keepalive *keepalive, uint64_t now_ns,
 				       uint32_t *again_ms)
 {
 	struct limits limits = keepalive_limits(keepalive);
-	/* Silence of an idle connection is no reproach to the command that was just sent. */
-	uint64_t quiet_ns = MAX(keepalive->heard_ns, keepalive->busy_since_ns);
+	uint64_t quiet_ns = quiet_since_ns(keepalive);
 
 	*again_ms = 0;
 	if (!limits.interval_ms)

@@ -68,5 +68,8 @@ static inline void keepalive_answered(struct keepalive *keepalive)
 enum keepalive_verdict keepalive_check(const struct keepalive *keepalive, uint64_t now_ns,
 				       uint32_t *again_ms);
 
+/** keepalive_suspicious() - busy, other paths exist, and it has been silent for suspect_ms */
+bool keepalive_suspicious(const struct keepalive *keepalive, uint64_t now_ns);
+
 /** keepalive_first_check_ms() - when to ask first after commands became outstanding */
 uint32_t keepalive_first_check_ms(const struct keepalive *keepalive);

@@ -22,6 +22,13 @@ static void logical_unit_abort(struct nexus *nexus, struct scsi_command *command
 	unit->ops->abort(unit->owner, command);
 }
 
+static void logical_unit_abandon(struct nexus *nexus, struct scsi_command *command)
+{
+	struct logical_unit *unit = unit_of(nexus);
+
+	unit->ops->abandon(unit->owner, command);
+}
+
 static void logical_unit_set_last_path(struct nexus *nexus, bool last)
 {
 	struct logical_unit *unit = unit_of(nexus);
@@ -33,6 +40,7 @@ static void logical_unit_set_last_path(struct nexus *nexus, bool last)
 static const struct nexus_ops logical_unit_nexus_ops = {
 	.execute = logical_unit_execute,
 	.abort = logical_unit_abort,
+	.abandon = logical_unit_abandon,
 	.set_last_path = logical_unit_set_last_path,
 };
 
@@ -74,8 +82,25 @@ void logical_units_set_up(struct list *units, bool up)
 {
 	struct logical_unit *unit;
 
-	list_for_each (unit, units, link)
+	list_for_each (unit, units, link) {
 		unit->nexus.up = up;
+		unit->nexus.health = NEXUS_WELL;
+	}
+}
+
+void logical_units_set_health(struct list *units, enum nexus_health health, const char *reason)
+{
+	struct logical_unit *unit;
+
+	/* What a holder does may reach the units that come later: they all know by then. */
+	list_for_each (unit, units, link)
+		unit->nexus.health = health;
+	list_for_each (unit, units, link) {
+		struct nexus_holder *holder = unit->nexus.holder;
+
+		if (holder)
+			holder->health_changed(holder, &unit->nexus, reason);
+	}
 }
 
 bool logical_units_have_other_paths(struct list *units)

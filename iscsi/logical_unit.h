@@ -15,6 +15,7 @@ struct logical_unit;
 struct logical_unit_ops {
 	int (*execute)(void *owner, struct nexus *nexus, struct scsi_command *command);
 	void (*abort)(void *owner, struct scsi_command *command);
+	void (*abandon)(void *owner, struct scsi_command *command);
 	/** some unit's role changed */
 	void (*role_changed)(void *owner);
 };
@@ -44,6 +45,8 @@ struct logical_unit *logical_units_find(struct list *units, uint64_t lun);
 
 /** logical_units_set_up() - the connection came or went */
 void logical_units_set_up(struct list *units, bool up);
+/** logical_units_set_health() - of all, which share the connection; tells their holders */
+void logical_units_set_health(struct list *units, enum nexus_health health, const char *reason);
 
 /** logical_units_have_other_paths() - some have other paths, and for none it is the last */
 bool logical_units_have_other_paths(struct list *units);

@@ -54,7 +54,7 @@ unsigned receiver_prepare(struct receiver *receiver, struct iovec iov[2])
 		receiver->start = 0;
 		receiver->end = left;
 	}
-	if (receiver->in_pdu && receiver->data_left >= DIRECT_MIN_BYTES) {
+	if (receiver_fills_directly(receiver)) {
 		assert(left == 0);
 		iov[n++] = (struct iovec){receiver->data, receiver->data_left};
 	}
@@ -77,6 +77,29 @@ static int receiver_collect(struct receiver *receiver, uint32_t length)
 	}
 	receiver->data = receiver->collected;
 	return 0;
+}
+
+bool receiver_fills(const struct receiver *receiver, const void *memory, size_t length_bytes)
+{
+	const uint8_t *start = memory;
+
+	return receiver->in_pdu && receiver->data_left > 0 && receiver->data >= start &&
+	       receiver->data < start + length_bytes;
+}
+
+bool receiver_fills_directly(const struct receiver *receiver)
+{
+	return receiver->in_pdu && receiver->data_left >= DIRECT_MIN_BYTES;
+}
+
+int receiver_divert(struct receiver *receiver)
+{
+	uint32_t length = pdu_data_length(&receiver->bhs);
+	int r = receiver_collect(receiver, length);
+
+	if (r == 0)
+		receiver->data += length - receiver->data_left;
+	return r;
 }
 
 /* The header at the start of the buffer, if it is whole. Return: 1 taken, 0 more bytes needed. */
@@ -191,7 +214,7 @@ static int receiver_parse(struct receiver *receiver)
 int receiver_commit(struct receiver *receiver, size_t length_bytes)
 {
 	/* The same condition as in receiver_prepare(): these bytes went straight to their place. */
-	if (receiver->in_pdu && receiver->data_left >= DIRECT_MIN_BYTES) {
+	if (receiver_fills_directly(receiver)) {
 		uint32_t direct = (uint32_t)MIN(length_bytes, (size_t)receiver->data_left);
 
 		receiver_data_came(receiver, direct);

@@ -62,6 +62,16 @@ void receiver_deinit(struct receiver *receiver);
 void receiver_start(struct receiver *receiver, uint32_t max_data_segment_length, bool header_digest,
 		    bool data_digest);
 
+/** receiver_fills() - the PDU under way has data to come that belong into this memory */
+bool receiver_fills(const struct receiver *receiver, const void *memory, size_t length_bytes);
+/** receiver_fills_directly() - and the receive that was prepared last writes them there itself */
+bool receiver_fills_directly(const struct receiver *receiver);
+/**
+ * receiver_divert() - throw the rest of these data away instead; no receive may be under way that
+ * receiver_fills_directly(). Return: 0 or -ENOMEM
+ */
+int receiver_divert(struct receiver *receiver);
+
 /** receiver_prepare() - where the next bytes belong. Return: entries of @iov used, 1 or 2 */
 unsigned receiver_prepare(struct receiver *receiver, struct iovec iov[2]);
 

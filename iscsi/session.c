@@ -46,10 +46,12 @@ static void session_collect_commands(struct session *session, struct list *comma
 		if (task->state == TASK_FREE)
 			continue;
 		command = task->command;
-		command->result.outcome = session_outcome(session, task);
+		if (command)
+			command->result.outcome = session_outcome(session, task);
 		session_release_task(session, task);
 		session_command_over(session, command);
-		list_append(commands, &command->link);
+		if (command)
+			list_append(commands, &command->link);
 	}
 	while ((command = list_pop(&session->waiting, struct scsi_command, link)))
 		session_give_up(session, command);
@@ -84,6 +86,13 @@ static void session_ended(struct connection *connection, enum connection_end end
 
 /* Units. */
 
+static void session_suspected(struct connection *connection, bool suspect, const char *reason)
+{
+	struct session *session = connection_owner(connection);
+
+	logical_units_set_health(&session->units, suspect ? NEXUS_SUSPECT : NEXUS_WELL, reason);
+}
+
 static void session_role_changed(void *owner)
 {
 	struct session *session = owner;
@@ -95,6 +104,7 @@ static void session_role_changed(void *owner)
 static const struct logical_unit_ops session_unit_ops = {
 	.execute = session_execute,
 	.abort = session_abort,
+	.abandon = session_abandon,
 	.role_changed = session_role_changed,
 };
 
@@ -122,6 +132,8 @@ static const struct connection_ops session_connection_ops = {
 	.header = session_header,
 	.received = session_received,
 	.ping = session_ping,
+	.let_go = session_let_go,
+	.suspected = session_suspected,
 	.ended = session_ended,
 };
 

@@ -56,13 +56,14 @@ struct session {
 	struct list waiting;  /* struct scsi_command, for which no tag is free */
 	struct list given_up; /* struct scsi_command: over, done() comes at the end of the turn */
 	struct deferred give_up;
-	uint32_t outstanding; /* commands in the session, but for those given up */
+	uint32_t outstanding; /* commands and abandoned tasks, but for those given up */
 	bool data_turn;	      /* Data-Out and new commands take turns */
 
 	struct task_management management;
 	struct ring_timer management_timer;
 	struct ring_timer deadline_timer;
-	uint32_t deadlines; /* outstanding commands that have one */
+	uint32_t deadlines;	 /* outstanding commands that have one, and abandoned tasks */
+	struct task *letting_go; /* to be abandoned when the connection has let its memory go */
 
 	struct nop_reply nop_replies[NOP_REPLIES_MAX];
 	uint8_t nop_reply_count;
@@ -103,15 +104,21 @@ bool session_ping(struct connection *connection);
 /* session_tasks.c */
 int session_execute(void *owner, struct nexus *nexus, struct scsi_command *command);
 void session_abort(void *owner, struct scsi_command *command);
-/** session_find_task() - the task that @tag names. Return: NULL when none was sent or it is over */
+void session_abandon(void *owner, struct scsi_command *command);
+/** session_let_go() - see struct connection_ops */
+void session_let_go(struct connection *connection);
+/** session_find_task() - the task that @tag names. Return: NULL when none was sent or it is over,
+ * or abandoned */
 struct task *session_find_task(struct session *session, be32 tag);
+/** session_abandoned_over() - if @tag names an abandoned task: the target is through with it */
+void session_abandoned_over(struct session *session, be32 tag);
 /** session_answer_task() - its result is set: it ends as soon as its PDUs have left */
 void session_answer_task(struct session *session, struct task *task);
 /** session_pdu_left() - see struct connection_ops */
 void session_pdu_left(struct connection *connection, void *owner);
 /** session_release_task() - its tag is free again; its command is the caller's */
 void session_release_task(struct session *session, struct task *task);
-/** session_command_over() - one command less in the session */
+/** session_command_over() - one command less in the session; NULL: an abandoned task */
 void session_command_over(struct session *session, const struct scsi_command *command);
 /** session_give_up() - no byte of @command was sent, and none will be: done() at the turn's end */
 void session_give_up(struct session *session, struct scsi_command *command);

@@ -23,8 +23,10 @@ static int session_data_in(struct session *session, const struct bhs *bhs, const
 	if (!(data_in->flags & DATA_IN_STATUS))
 		return 0;
 	task = session_find_task(session, data_in->initiator_task_tag);
-	if (!task)
+	if (!task) {
+		session_abandoned_over(session, data_in->initiator_task_tag);
 		return 0;
+	}
 	r = task_status_in_data(task, data_in, why);
 	if (r == 0)
 		session_answer_task(session, task);
@@ -39,8 +41,10 @@ static int session_scsi_response(struct session *session, const struct bhs *bhs,
 	int r;
 
 	session->statistics.scsirsp_pdus++;
-	if (!task)
-		return 0; /* of a task that was aborted meanwhile */
+	if (!task) { /* aborted meanwhile, or abandoned */
+		session_abandoned_over(session, response->initiator_task_tag);
+		return 0;
+	}
 	r = task_response(task, response, data, why);
 	if (r == 0)
 		session_answer_task(session, task);
@@ -122,6 +126,8 @@ static int session_management_response(struct session *session, const struct bhs
 	if (task) {
 		task->command->result.outcome = SCSI_ABORTED;
 		session_answer_task(session, task);
+	} else {
+		session_abandoned_over(session, be32_of(tag));
 	}
 	connection_kick(session->connection);
 	return 0;

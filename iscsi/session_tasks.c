@@ -3,6 +3,7 @@
 
 /* The session's tasks: from the command to the tag, to the end, and by abort to an early one. */
 
+#include <assert.h>
 #include <errno.h>
 
 #include "iscsi/session_private.h"
@@ -10,8 +11,10 @@
 
 #define DEADLINE_TICK_MS    250 /* how exactly command deadlines are kept */
 #define MANAGEMENT_PAUSE_MS 100 /* before a target that was too busy is asked again */
+/* How long an abandoned task may go on before the target is asked to abort it. */
+#define ABANDONED_MAX_NS UINT64_C(1000000000)
 
-struct task *session_find_task(struct session *session, be32 tag)
+static struct task *session_find_sent(struct session *session, be32 tag)
 {
 	uint32_t initiator_task_tag = be32_get(tag), index = initiator_task_tag & TAG_INDEX_MASK;
 	struct task *task;
@@ -22,6 +25,13 @@ struct task *session_find_task(struct session *session, be32 tag)
 	if (task->state != TASK_SENT || task->initiator_task_tag != initiator_task_tag)
 		return NULL;
 	return task;
+}
+
+struct task *session_find_task(struct session *session, be32 tag)
+{
+	struct task *task = session_find_sent(session, tag);
+
+	return task && task->command ? task : NULL;
 }
 
 static void session_start_task(struct session *session, struct nexus *nexus,
@@ -41,6 +51,8 @@ void session_release_task(struct session *session, struct task *task)
 {
 	list_remove(&task->link);
 	task_management_forget(task);
+	if (session->letting_go == task)
+		session->letting_go = NULL;
 	task->state = TASK_FREE;
 	task->command = NULL;
 	list_prepend(&session->free, &task->link);
@@ -58,7 +70,7 @@ static void session_admit_waiting(struct session *session)
 
 void session_command_over(struct session *session, const struct scsi_command *command)
 {
-	if (command->timeout_ms && --session->deadlines == 0)
+	if ((!command || command->timeout_ms) && --session->deadlines == 0)
 		ring_timer_disarm(session->ring, &session->deadline_timer);
 	if (--session->outstanding > 0)
 		return;
@@ -74,7 +86,8 @@ static void session_finish_task(struct session *session, struct task *task)
 	session_release_task(session, task);
 	session_command_over(session, command);
 	session_admit_waiting(session);
-	command->done(command);
+	if (command)
+		command->done(command);
 }
 
 /* The answer is known; the command ends as soon as the kernel no longer reads its data. */
@@ -87,6 +100,20 @@ void session_answer_task(struct session *session, struct task *task)
 		session_finish_task(session, task);
 }
 
+void session_abandoned_over(struct session *session, be32 tag)
+{
+	struct task *task = session_find_sent(session, tag);
+
+	if (task && !task->command)
+		session_answer_task(session, task);
+}
+
+static void session_count_deadline(struct session *session)
+{
+	if (session->deadlines++ == 0)
+		ring_timer_arm(session->ring, &session->deadline_timer, DEADLINE_TICK_MS);
+}
+
 int session_execute(void *owner, struct nexus *nexus, struct scsi_command *command)
 {
 	struct session *session = owner;
@@ -94,8 +121,8 @@ int session_execute(void *owner, struct nexus *nexus, struct scsi_command *comma
 	if (!session->attached || session->logout_wanted)
 		return -ENOTCONN;
 	command->submitted_ns = ring_now_ns(session->ring);
-	if (command->timeout_ms && session->deadlines++ == 0)
-		ring_timer_arm(session->ring, &session->deadline_timer, DEADLINE_TICK_MS);
+	if (command->timeout_ms)
+		session_count_deadline(session);
 	if (session->outstanding++ == 0)
 		connection_set_busy(session->connection, true);
 	if (list_empty(&session->free)) {
@@ -153,18 +180,26 @@ static void session_abort_task(struct session *session, struct task *task)
 	}
 }
 
-void session_abort(void *owner, struct scsi_command *command)
+static struct task *session_task_of(struct session *session, const struct scsi_command *command)
 {
-	struct session *session = owner;
-	struct scsi_command *waiting;
-
 	for (uint32_t i = 0; i < session->settings.commands_max; i++) {
 		struct task *task = &session->tasks[i];
 
-		if (task->state != TASK_FREE && task->command == command) {
-			session_abort_task(session, task);
-			return;
-		}
+		if (task->state != TASK_FREE && task->command == command)
+			return task;
+	}
+	return NULL;
+}
+
+void session_abort(void *owner, struct scsi_command *command)
+{
+	struct session *session = owner;
+	struct task *task = session_task_of(session, command);
+	struct scsi_command *waiting;
+
+	if (task) {
+		session_abort_task(session, task);
+		return;
 	}
 	list_for_each (waiting, &session->waiting, link) {
 		if (waiting == command) {
@@ -175,11 +210,61 @@ void session_abort(void *owner, struct scsi_command *command)
 	}
 }
 
+/* Nothing is received for it any more: the command goes, the task stays for its tag's sake. */
+static void session_detach(struct session *session, struct task *task)
+{
+	struct scsi_command *command = task->command;
+
+	if (!command->timeout_ms)
+		session_count_deadline(session);
+	task->command = NULL;
+	task->abandoned_ns = ring_now_ns(session->ring);
+	command->result = (struct scsi_result){.outcome = SCSI_IN_DOUBT};
+	list_append(&session->given_up, &command->link);
+	ring_defer(session->ring, &session->give_up);
+}
+
+void session_abandon(void *owner, struct scsi_command *command)
+{
+	struct session *session = owner;
+	struct task *task = session_task_of(session, command);
+
+	assert(command->direction != SCSI_DATA_OUT);
+	if (!task || task->state == TASK_QUEUED)
+		session_abort(session, command);
+	else if (task->state == TASK_SENT && session->letting_go != task) {
+		if (connection_let_go(session->connection, command->data, command->data_length))
+			session_detach(session, task);
+		else
+			session->letting_go = task;
+	}
+}
+
+void session_let_go(struct connection *connection)
+{
+	struct session *session = connection_owner(connection);
+	struct task *task = session->letting_go;
+
+	session->letting_go = NULL;
+	if (task && task->state == TASK_SENT)
+		session_detach(session, task);
+}
+
 static bool session_overdue(const struct session *session, const struct scsi_command *command)
 {
 	return command->timeout_ms &&
 	       ring_now_ns(session->ring) >=
 		       command->submitted_ns + command->timeout_ms * UINT64_C(1000000);
+}
+
+/* Most end soon by themselves. A tag that stays taken is worth the trouble of an abort. */
+static void session_check_abandoned(struct session *session, struct task *task)
+{
+	if (task->state != TASK_SENT ||
+	    ring_now_ns(session->ring) < task->abandoned_ns + ABANDONED_MAX_NS)
+		return;
+	task_management_abort(&session->management, task);
+	connection_kick(session->connection);
 }
 
 void session_check_deadlines(struct ring_timer *timer)
@@ -197,7 +282,9 @@ void session_check_deadlines(struct ring_timer *timer)
 	for (uint32_t i = 0; i < session->settings.commands_max; i++) {
 		struct task *task = &session->tasks[i];
 
-		if (task->state != TASK_FREE && session_overdue(session, task->command))
+		if (task->state != TASK_FREE && !task->command)
+			session_check_abandoned(session, task);
+		else if (task->state != TASK_FREE && session_overdue(session, task->command))
 			session_abort_task(session, task);
 	}
 	if (session->deadlines)

@@ -51,9 +51,10 @@ enum task_state {
 };
 
 struct task {
-	struct list link;	/* in the session's free, queued or data list */
-	struct list abort_link; /* in struct task_management */
-	struct scsi_command *command;
+	struct list link;	      /* in the session's free, queued or data list */
+	struct list abort_link;	      /* in struct task_management */
+	struct scsi_command *command; /* NULL: abandoned, it only holds its tag until it is over */
+	uint64_t abandoned_ns;	      /* when */
 	be64 lun;
 	uint32_t initiator_task_tag;
 	uint32_t cmd_sn;

@@ -17,7 +17,16 @@
 #include <stdint.h>
 
 struct nexus;
+struct nexus_holder;
 struct scsi_command;
+
+/* How a nexus that is up does, as far as its transport can tell. */
+enum nexus_health {
+	NEXUS_WELL,
+	NEXUS_SUSPECT,	 /* with commands outstanding it is silent, or hears nothing of ours */
+	NEXUS_THROTTLED, /* it lives, but has not let us send a command for long */
+	NEXUS_HEALTH_COUNT,
+};
 
 struct nexus_ops {
 	/**
@@ -28,17 +37,35 @@ struct nexus_ops {
 	/** ask for an early end; done() still comes, with SCSI_ABORTED or how it ended instead */
 	void (*abort)(struct nexus *nexus, struct scsi_command *command);
 	/**
+	 * give @command back now, which sends no data, whether it is answered or not: done() comes
+	 * as soon as nothing can write to its memory any more, with how it ended meanwhile, or
+	 * SCSI_NOT_SENT, or SCSI_IN_DOUBT. What the device still does with it is thrown away.
+	 */
+	void (*abandon)(struct nexus *nexus, struct scsi_command *command);
+	/**
 	 * @last: no other path leads to the unit, so a silent target is given its full time;
 	 *        otherwise silence is taken for loss as soon as the settings say
 	 */
 	void (*set_last_path)(struct nexus *nexus, bool last);
 };
 
+/* Whoever sends through a nexus and wants to hear how it does; embed it, set nexus->holder. */
+struct nexus_holder {
+	/**
+	 * @nexus->health changed; not when it goes down, which ends any health. May execute, abort
+	 * and abandon. @reason: a few plain words, valid during the call
+	 */
+	void (*health_changed)(struct nexus_holder *holder, struct nexus *nexus,
+			       const char *reason);
+};
+
 struct nexus {
 	const struct nexus_ops *ops;
+	struct nexus_holder *holder; /* NULL = nobody */
 	uint64_t lun; /* the 8 bytes of SAM-5 §4.7 as a big-endian number, as REPORT LUNS gave them
 		       */
 	bool up;      /* the transport is connected: execute() will be taken */
+	enum nexus_health health;
 };
 
 static inline int nexus_execute(struct nexus *nexus, struct scsi_command *command)
@@ -49,6 +76,11 @@ static inline int nexus_execute(struct nexus *nexus, struct scsi_command *comman
 static inline void nexus_abort(struct nexus *nexus, struct scsi_command *command)
 {
 	nexus->ops->abort(nexus, command);
+}
+
+static inline void nexus_abandon(struct nexus *nexus, struct scsi_command *command)
+{
+	nexus->ops->abandon(nexus, command);
 }
 
 static inline void nexus_set_last_path(struct nexus *nexus, bool last)

@@ -20,7 +20,7 @@ struct fake_script {
 
 /* A command in the queue, in its task field: the answer that was chosen when it came. */
 struct fake_task {
-	bool scripted, aborted;
+	bool scripted, aborted, abandoned;
 	struct fake_answer answer;
 };
 
@@ -98,6 +98,15 @@ static void fake_abort(struct nexus *nexus, struct scsi_command *command)
 		task->aborted = true;
 }
 
+static void fake_abandon(struct nexus *nexus, struct scsi_command *command)
+{
+	struct fake_task *task = command->task;
+
+	assert(task && command->direction != SCSI_DATA_OUT);
+	fake_of(nexus)->abandoned++;
+	task->abandoned = true;
+}
+
 static void fake_set_last_path(struct nexus *nexus, bool last)
 {
 	struct fake_nexus *fake = fake_of(nexus);
@@ -109,6 +118,7 @@ static void fake_set_last_path(struct nexus *nexus, bool last)
 static const struct nexus_ops fake_ops = {
 	.execute = fake_execute,
 	.abort = fake_abort,
+	.abandon = fake_abandon,
 	.set_last_path = fake_set_last_path,
 };
 
@@ -273,9 +283,45 @@ static bool is_held(const struct scsi_command *command)
 	return task->scripted && task->answer.held && !task->aborted;
 }
 
+static void leave_ghost(struct fake_nexus *fake, const struct scsi_command *command)
+{
+	struct fake_ghost *ghost = must(calloc(1, sizeof(*ghost) + command->data_length));
+
+	ghost->command = *command;
+	ghost->command.data = ghost->data;
+	if (command->direction == SCSI_DATA_OUT && command->data_length > 0)
+		memcpy(ghost->data, command->data, command->data_length);
+	list_append(&fake->ghosts, &ghost->link);
+}
+
+static struct scsi_command *first_abandoned(const struct fake_nexus *fake)
+{
+	for (struct list *l = fake->queue.next; l != &fake->queue; l = l->next) {
+		struct scsi_command *command = list_entry(l, struct scsi_command, link);
+		const struct fake_task *task = command->task;
+
+		if (task->abandoned)
+			return command;
+	}
+	return NULL;
+}
+
+static size_t give_back_abandoned(struct fake_nexus *fake)
+{
+	struct scsi_command *command;
+	size_t ended = 0;
+
+	while ((command = first_abandoned(fake))) {
+		leave_ghost(fake, command);
+		finish(fake, command, &FAKE_OUTCOME(SCSI_IN_DOUBT));
+		ended++;
+	}
+	return ended;
+}
+
 size_t fake_nexus_run(struct fake_nexus *fake)
 {
-	size_t index = 0, ended = 0;
+	size_t index = 0, ended = give_back_abandoned(fake);
 	struct scsi_command *command;
 
 	while (!fake->frozen && (command = fake_nexus_command(fake, index))) {
@@ -286,6 +332,7 @@ size_t fake_nexus_run(struct fake_nexus *fake)
 		assert(ended < RUN_MAX);
 		ended++;
 		finish_as_chosen(fake, command);
+		ended += give_back_abandoned(fake);
 		index = 0; /* done() may have changed the queue */
 	}
 	return ended;
@@ -312,23 +359,13 @@ bool fake_nexus_complete(struct fake_nexus *fake, size_t index, const struct fak
 	return true;
 }
 
-static void leave_ghost(struct fake_nexus *fake, const struct scsi_command *command)
-{
-	struct fake_ghost *ghost = must(calloc(1, sizeof(*ghost) + command->data_length));
-
-	ghost->command = *command;
-	ghost->command.data = ghost->data;
-	if (command->direction == SCSI_DATA_OUT && command->data_length > 0)
-		memcpy(ghost->data, command->data, command->data_length);
-	list_append(&fake->ghosts, &ghost->link);
-}
-
 void fake_nexus_lose(struct fake_nexus *fake, size_t sent)
 {
 	struct list lost = LIST_INIT(lost);
 	struct scsi_command *command;
 
 	fake->nexus.up = false;
+	fake->nexus.health = NEXUS_WELL;
 	list_splice(&lost, &fake->queue);
 	while ((command = list_pop(&lost, struct scsi_command, link))) {
 		bool in_doubt = sent > 0;
@@ -344,9 +381,18 @@ void fake_nexus_lose(struct fake_nexus *fake, size_t sent)
 	}
 }
 
+void fake_nexus_set_health(struct fake_nexus *fake, enum nexus_health health)
+{
+	fake->nexus.health = health;
+	if (fake->nexus.holder)
+		fake->nexus.holder->health_changed(fake->nexus.holder, &fake->nexus,
+						   "so the test says");
+}
+
 void fake_nexus_set_up(struct fake_nexus *fake, bool up)
 {
 	fake->nexus.up = up;
+	fake->nexus.health = NEXUS_WELL;
 }
 
 size_t fake_nexus_run_ghosts(struct fake_nexus *fake)

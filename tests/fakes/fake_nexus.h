@@ -71,10 +71,16 @@ struct fake_nexus {
 	bool frozen;	     /* fake_nexus_run() ends nothing: a silent target */
 	bool ignores_aborts; /* abort() has no effect */
 
+	/*
+	 * What abandon() was asked for comes back with the next fake_nexus_run(), even when frozen,
+	 * SCSI_IN_DOUBT, and lives on as a ghost; or with fake_nexus_run_one() as it was answered.
+	 */
+
 	/* what happened so far */
 	struct fake_record *records;
 	size_t record_count;
 	unsigned aborts;	 /* calls of abort() */
+	unsigned abandoned;	 /* calls of abandon() */
 	unsigned set_last_paths; /* calls of set_last_path() */
 	bool last_path;		 /* its last argument */
 
@@ -126,6 +132,8 @@ bool fake_nexus_complete(struct fake_nexus *fake, size_t index, const struct fak
  *        SCSI_NOT_SENT. SIZE_MAX for all.
  */
 void fake_nexus_lose(struct fake_nexus *fake, size_t sent);
+/** fake_nexus_set_health() - and tell the holder */
+void fake_nexus_set_health(struct fake_nexus *fake, enum nexus_health health);
 /** fake_nexus_set_up() - only changes nexus.up; nothing comes back */
 void fake_nexus_set_up(struct fake_nexus *fake, bool up);
 

@@ -34,6 +34,7 @@ static void nexus_ignore_last(struct nexus *nexus, bool last)
 static const struct nexus_ops nexus_ops = {
 	.execute = nexus_queue,
 	.abort = nexus_ignore_abort,
+	.abandon = nexus_ignore_abort, /* it answers soon anyway */
 	.set_last_path = nexus_ignore_last,
 };
 
