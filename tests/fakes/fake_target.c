@@ -268,6 +268,9 @@ int fake_target_new(const char *script, struct fake_target **ret,
 	if (r == 0) {
 		r = listen_on_all(&target->settings);
 		target->unit = fake_unit_new(target->settings.blocks, target->settings.block_size);
+		target->unit->physical_exponent = (uint8_t)target->settings.physical_exponent;
+		target->unit->read_only = target->settings.read_only;
+		target->unit->tells_resets = target->settings.attentions;
 		target->next_tag = target->settings.first_tag;
 	}
 	if (r == 0) {

@@ -4,6 +4,7 @@
 /* Full feature phase of the fake target: commands on its RAM disk, and all else that is asked. */
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,9 +109,29 @@ static void send_data(struct fake_connection *connection, struct fake_task *task
 		respond(connection, task, result);
 }
 
-static void execute(struct fake_connection *connection, struct fake_task *task)
+const struct fake_origin *fake_origin_of(struct fake_connection *connection,
+					 struct fake_origin *ret)
 {
 	static const uint64_t luns[] = {0};
+	const uint8_t *isid = connection->first.isid;
+
+	snprintf(connection->initiator_port, sizeof(connection->initiator_port),
+		 "%s,i,0x%02x%02x%02x%02x%02x%02x", connection->initiator, isid[0], isid[1],
+		 isid[2], isid[3], isid[4], isid[5]);
+
+	*ret = (struct fake_origin){
+		.initiator = connection->initiator_port,
+		.target_port_group = connection->portal->tag,
+		.relative_port = connection->portal->tag,
+		.luns = luns,
+		.lun_count = ARRAY_SIZE(luns),
+	};
+	return ret;
+}
+
+static void execute(struct fake_connection *connection, struct fake_task *task)
+{
+	struct fake_origin origin;
 	bool reads = task->command.flags & SCSI_COMMAND_READ;
 	bool writes = task->command.flags & SCSI_COMMAND_WRITE;
 	struct scsi_command command = {
@@ -129,8 +150,8 @@ static void execute(struct fake_connection *connection, struct fake_task *task)
 	else if (be64_get(task->command.lun) != 0 && command.cdb[0] != 0xa0)
 		fake_sense(&command, false, false, 0x5, 0x25, 0x00);
 	else
-		fake_unit_execute(connection->target->unit, &command, luns, ARRAY_SIZE(luns),
-				  connection->portal->tag, connection->portal->tag);
+		fake_unit_execute(connection->target->unit, &command,
+				  fake_origin_of(connection, &origin));
 	if (task->answer) {
 		command.result.status = (uint8_t)task->answer->numbers[0];
 		if (command.result.status != SCSI_CHECK_CONDITION)
@@ -252,6 +273,15 @@ static void end_sequence(struct fake_connection *connection, struct fake_task *t
 	continue_write(connection, task);
 }
 
+/* Level 0 cannot ask for it again (§7.9, §11.4.7.2). */
+static void fail_lost_data(struct fake_connection *connection, struct fake_task *task)
+{
+	struct scsi_command command;
+
+	fake_sense(&command, false, false, 0xb, 0x47, 0x05);
+	respond(connection, task, &command.result);
+}
+
 static void take_data_out(struct fake_connection *connection, const struct bhs *bhs,
 			  const uint8_t *data, uint32_t length)
 {
@@ -269,6 +299,8 @@ static void take_data_out(struct fake_connection *connection, const struct bhs *
 	broken = broken_data_out_rule(connection, task, out, length, end);
 	if (broken)
 		fake_complain(connection, bhs, broken);
+	if (be32_get(out->data_sn) != task->data_sn)
+		return fail_lost_data(connection, task);
 	length = MIN(length, end - task->received);
 	if (length)
 		memcpy(task->data + task->received, data, length);
@@ -410,6 +442,8 @@ static void take_management(struct fake_connection *connection, const struct bhs
 		}
 		if (function == TASK_MANAGEMENT_ABORT_TASK && ended == 0)
 			response.response = TASK_MANAGEMENT_NO_TASK;
+		if (function >= TASK_MANAGEMENT_LOGICAL_UNIT_RESET)
+			fake_unit_reset(connection->target->unit);
 	}
 	fake_send(connection, &response, NULL, 0);
 }

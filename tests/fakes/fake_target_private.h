@@ -100,6 +100,7 @@ struct fake_settings {
 	uint32_t window, stat_sn, data_in_bytes, r2t_bytes, login_bytes;
 	uint32_t first_tag; /* Target Transfer Tag */
 	bool status_in_data;
+	uint32_t physical_exponent, attentions, read_only;
 	uint64_t blocks;
 	uint32_t block_size;
 	struct fake_portal portals[FAKE_PORTALS_MAX];
@@ -147,6 +148,7 @@ struct fake_connection {
 	unsigned stage;
 	struct bhs_login_request first;
 	char initiator[256], challenge[64];
+	char initiator_port[288]; /* as in a TransportID */
 	uint8_t identifier;
 	struct fake_buffer text, answer; /* of the request; not yet sent */
 	uint16_t tsih;
@@ -161,6 +163,8 @@ struct fake_connection {
 	struct fake_task tasks[FAKE_TASKS_MAX];
 	struct fake_connection *next;
 };
+
+struct fake_origin;
 
 struct fake_target {
 	pthread_t thread;
@@ -218,3 +222,6 @@ const char *fake_text_find(const void *text, size_t length, const char *key);
 void fake_full_feature(struct fake_connection *connection, const struct bhs *bhs,
 		       const uint8_t *data, uint32_t length, const struct fake_action *answer);
 void fake_tasks_end(struct fake_connection *connection);
+/** fake_origin_of() - which way its commands come. Return: @ret, as long as @connection lives */
+const struct fake_origin *fake_origin_of(struct fake_connection *connection,
+					 struct fake_origin *ret);

@@ -609,6 +609,9 @@ static const struct {
 	{"login-bytes", offsetof(struct fake_settings, login_bytes)},
 	{"first-tag", offsetof(struct fake_settings, first_tag)},
 	{"chap-algorithm", offsetof(struct fake_settings, chap_algorithm)},
+	{"physical-exponent", offsetof(struct fake_settings, physical_exponent)},
+	{"read-only", offsetof(struct fake_settings, read_only)},
+	{"attentions", offsetof(struct fake_settings, attentions)},
 };
 
 static int run_setting(struct fake_target *target, struct words *words, const char *word)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/fakes/fake_target_private.h"
+#include "tests/fakes/fake_unit.h"
 #include "tests/fakes/request_rules.h"
 #include "util/cleanup.h"
 #include "util/crc32c.h"
@@ -106,6 +107,7 @@ void fake_record(struct fake_connection *connection, uint8_t event, const struct
 void fake_end(struct fake_connection *connection, bool reset)
 {
 	static const struct linger at_once = {.l_onoff = 1};
+	struct fake_origin origin;
 
 	if (connection->fd < 0)
 		return;
@@ -114,6 +116,8 @@ void fake_end(struct fake_connection *connection, bool reset)
 	close(connection->fd);
 	connection->fd = -1;
 	fake_tasks_end(connection);
+	if (connection->full_feature && !connection->discovery)
+		fake_unit_nexus_lost(connection->target->unit, fake_origin_of(connection, &origin));
 }
 
 /* --- out --- */
@@ -465,6 +469,15 @@ static void check_request(struct fake_connection *connection, const struct bhs *
 		check_numbers(connection, bhs);
 }
 
+/* Such a command is not there at all (§4.2.2.1). */
+static bool outside_window(const struct fake_connection *connection, const struct bhs *bhs)
+{
+	uint32_t cmd_sn = be32_get(((const struct bhs_request *)bhs)->cmd_sn);
+
+	return connection->spoke &&
+	       (sn_less(cmd_sn, connection->exp_cmd_sn) || sn_less(connection->max_cmd_sn, cmd_sn));
+}
+
 static void process(struct fake_connection *connection, const struct bhs *bhs, const uint8_t *data,
 		    uint32_t length)
 {
@@ -476,6 +489,8 @@ static void process(struct fake_connection *connection, const struct bhs *bhs, c
 	check_request(connection, bhs);
 	fate = apply_rules(connection, bhs);
 	if (connection->fd < 0 || connection->frozen || fate.lose)
+		return;
+	if (counts && outside_window(connection, bhs))
 		return;
 	if (counts)
 		connection->exp_cmd_sn++;
