@@ -75,7 +75,9 @@ struct fake_action {
 
 struct fake_rule {
 	struct fake_pattern pattern;
+	unsigned portal;	    /* only on connections to the so-many-th, from 1; 0 = all */
 	unsigned first, last, seen; /* of those that fit, from 1; last 0 = all */
+	bool forgotten;
 	struct fake_action *actions;
 	struct fake_rule *next;
 };

@@ -242,9 +242,13 @@ static void act_on_outgoing(struct fake_connection *connection, struct outgoing 
 	}
 }
 
-static bool rule_applies(struct fake_rule *rule, uint8_t event, const struct bhs *bhs)
+static bool rule_applies(const struct fake_connection *connection, struct fake_rule *rule,
+			 const struct bhs *bhs)
 {
-	if (!fake_pattern_fits(&rule->pattern, event, bhs))
+	ptrdiff_t portal = connection->portal - connection->target->settings.portals + 1;
+
+	if (rule->forgotten || (rule->portal && rule->portal != (unsigned)portal) ||
+	    !fake_pattern_fits(&rule->pattern, pdu_opcode(bhs), bhs))
 		return false;
 	rule->seen++;
 	return rule->seen >= rule->first && (!rule->last || rule->seen <= rule->last);
@@ -292,7 +296,7 @@ static void send_through(struct fake_connection *connection, struct outgoing *pd
 
 	pdu->bhs.data_segment_length = be24_of((uint32_t)pdu->data.length);
 	for (; rule && connection->fd >= 0; rule = rule->next) {
-		if (!rule_applies(rule, pdu_opcode(&pdu->bhs), &pdu->bhs))
+		if (!rule_applies(connection, rule, &pdu->bhs))
 			continue;
 		for (struct fake_action *action = rule->actions; action; action = action->next)
 			act_on_outgoing(connection, pdu, action);
@@ -424,7 +428,7 @@ static struct incoming apply_rules(struct fake_connection *connection, const str
 
 	for (struct fake_rule *rule = connection->target->rules; rule && connection->fd >= 0;
 	     rule = rule->next) {
-		if (!rule_applies(rule, pdu_opcode(bhs), bhs))
+		if (!rule_applies(connection, rule, bhs))
 			continue;
 		for (struct fake_action *action = rule->actions; action; action = action->next)
 			act_on_incoming(connection, bhs, action, &fate);
