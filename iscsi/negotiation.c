@@ -147,6 +147,8 @@ static void make_offer_consistent(struct negotiation *negotiation)
 	size_t first = row_of("FirstBurstLength"), level = row_of("ErrorRecoveryLevel");
 
 	ours[first] = MIN(ours[first], ours[row_of("MaxBurstLength")]);
+	/* data should come in whole words (§11.7.7), and tgt spoils it when it does not */
+	ours[row_of("MaxRecvDataSegmentLength")] &= ~3u;
 	if (negotiation->discovery)
 		ours[level] = 0;
 	if (ours[level] > 0 && ours[row_of("DataSequenceInOrder")])
