@@ -53,6 +53,16 @@ static bool on_fence_portal(struct supervisor *supervisor, char address[256], ui
 	return false;
 }
 
+/* What a path that is down is shown as depends on its session. */
+static void paths_changed(struct manager *manager, const struct session_view *view)
+{
+	const struct unit_view *unit;
+
+	list_for_each (unit, &view->units, link)
+		if (unit->path && unit->path->state == PATH_DOWN)
+			manager_notify_changed(manager, OBJECT_PATH, unit->path);
+}
+
 static void on_changed(struct supervisor *supervisor, enum session_state from)
 {
 	struct manager *manager = manager_of(supervisor);
@@ -70,6 +80,7 @@ static void on_changed(struct supervisor *supervisor, enum session_state from)
 		view->node->last_error_us = clock_realtime_us();
 	}
 	manager_notify_changed(manager, OBJECT_SESSION, view);
+	paths_changed(manager, view);
 	if (view->node)
 		manager_notify_changed(manager, OBJECT_NODE, view->node);
 	manager_check_logins(manager);
