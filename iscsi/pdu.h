@@ -521,6 +521,21 @@ static inline uint8_t pdu_opcode(const struct bhs *bhs)
 	return bhs->opcode & PDU_OPCODE_MASK;
 }
 
+/** pdu_takes_stat_sn() - does the target's PDU carry a StatSN of its own (§4.2.2.2)? */
+static inline bool pdu_takes_stat_sn(const struct bhs *bhs)
+{
+	switch (pdu_opcode(bhs)) {
+	case PDU_R2T:
+		return false;
+	case PDU_NOP_IN:
+		return be32_get(bhs->initiator_task_tag) != RESERVED_TAG;
+	case PDU_DATA_IN:
+		return bhs->flags & DATA_IN_STATUS;
+	default:
+		return true;
+	}
+}
+
 /** pdu_padding() - zero bytes that follow a segment of @length_bytes, 0 to 3 (§11.1) */
 static inline uint32_t pdu_padding(uint32_t length_bytes)
 {

@@ -65,6 +65,11 @@ struct session_observer {
 	 */
 	void (*async_event)(struct session *session, const struct async_message *message,
 			    void *userdata);
+	/**
+	 * data or an answer came damaged, and the target is asked for it again (ErrorRecoveryLevel
+	 * 1); once for each connection, digest_err counts them all. May be NULL.
+	 */
+	void (*damaged)(struct session *session, void *userdata);
 };
 
 /** session_new() - not connected yet. @settings copied; @observer alive as long. Return: 0, -ENOMEM

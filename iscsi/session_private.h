@@ -7,13 +7,15 @@
  *
  *     session.c (life, units, the end of a connection)
  *         -> session_receive.c (one handler for each opcode), session_send.c (what goes out next)
- *             -> session_tasks.c (tags, aborts, deadlines)
- *                 -> session_logout.c (drain and Logout)
+ *             -> session_recovery.c (ErrorRecoveryLevel 1 only)
+ *                 -> session_tasks.c (tags, aborts, deadlines)
+ *                     -> session_logout.c (drain and Logout)
  */
 
 #include "iscsi/async_queue.h"
 #include "iscsi/connection.h"
 #include "iscsi/logical_unit.h"
+#include "iscsi/recovery.h"
 #include "iscsi/session.h"
 #include "iscsi/task.h"
 #include "iscsi/task_management.h"
@@ -53,11 +55,15 @@ struct session {
 	struct list free;     /* struct task */
 	struct list queued;   /* have a tag, command not sent yet */
 	struct list data;     /* have Data-Out PDUs due */
+	struct list retries;  /* were lost on their way: the command PDU is due once more */
 	struct list waiting;  /* struct scsi_command, for which no tag is free */
 	struct list given_up; /* struct scsi_command: over, done() comes at the end of the turn */
 	struct deferred give_up;
 	uint32_t outstanding; /* commands and abandoned tasks, but for those given up */
 	bool data_turn;	      /* Data-Out and new commands take turns */
+
+	struct recovery *recovery; /* NULL at ErrorRecoveryLevel 0 */
+	struct ring_timer recovery_timer;
 
 	struct task_management management;
 	struct ring_timer management_timer;
@@ -95,11 +101,44 @@ int session_header(struct connection *connection, const struct bhs *bhs, void **
 		   const char **why);
 int session_received(struct connection *connection, const struct bhs *bhs, const uint8_t *data,
 		     const char **why);
+int session_out_of_order(struct connection *connection, const struct bhs *bhs, const uint8_t *data,
+			 const char **why);
 void session_async_window_over(struct ring_timer *timer);
 
 /* session_send.c: see struct connection_ops */
 bool session_next_pdu(struct connection *connection, struct pdu_slot *slot);
 bool session_ping(struct connection *connection);
+
+/* session_recovery.c; but for the first two and session_damaged() only with session->recovery */
+/** session_recovery_attach() - at the level that was agreed on. Return: 0 or -ENOMEM */
+int session_recovery_attach(struct session *session, const struct login_outcome *outcome);
+void session_recovery_tick(struct ring_timer *timer);
+/** session_recovery_watch() - look after a while whether everything has come */
+void session_recovery_watch(struct session *session);
+/** session_damaged() - see struct connection_ops */
+int session_damaged(struct connection *connection, const struct bhs *bhs, const char **why);
+/** session_recovery_header() - in place of task_data_in() */
+int session_recovery_header(struct session *session, struct task *task,
+			    const struct bhs_data_in *data_in, void **data, const char **why);
+/** session_recovery_data_in() - a Data-In PDU is complete; @status: its status counts, if any */
+int session_recovery_data_in(struct session *session, const struct bhs_data_in *data_in,
+			     bool status, const char **why);
+int session_recovery_response(struct session *session, struct task *task,
+			      const struct bhs_scsi_response *response, const uint8_t *data,
+			      const char **why);
+int session_recovery_r2t(struct session *session, struct task *task, const struct bhs_r2t *r2t,
+			 const char **why);
+/** session_recovery_ahead() - the answers before @stat_sn did not all come */
+int session_recovery_ahead(struct session *session, uint32_t stat_sn, const char **why);
+/** session_recovery_observe() - a PDU in its order: what its StatSN tells */
+int session_recovery_observe(struct session *session, const struct bhs *bhs, const char **why);
+/** session_recovery_probed() - the answer to a ping of ours came, perhaps to one of these */
+int session_recovery_probed(struct session *session, be32 tag, const char **why);
+/** session_recovery_reject() - of a SNACK or a command. Return: 0 when the session can go on */
+int session_recovery_reject(struct session *session, const struct bhs_reject *reject,
+			    const struct bhs *rejected, const char **why);
+/** session_next_recovery() - the next PDU that asks for what was lost, or sends it again */
+bool session_next_recovery(struct session *session, struct pdu_slot *slot);
 
 /* session_tasks.c */
 int session_execute(void *owner, struct nexus *nexus, struct scsi_command *command);

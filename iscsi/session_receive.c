@@ -20,6 +20,8 @@ static int session_data_in(struct session *session, const struct bhs *bhs, const
 	int r;
 
 	session->statistics.datain_pdus++;
+	if (session->recovery)
+		return session_recovery_data_in(session, data_in, true, why);
 	if (!(data_in->flags & DATA_IN_STATUS))
 		return 0;
 	task = session_find_task(session, data_in->initiator_task_tag);
@@ -45,6 +47,8 @@ static int session_scsi_response(struct session *session, const struct bhs *bhs,
 		session_abandoned_over(session, response->initiator_task_tag);
 		return 0;
 	}
+	if (session->recovery)
+		return session_recovery_response(session, task, response, data, why);
 	r = task_response(task, response, data, why);
 	if (r == 0)
 		session_answer_task(session, task);
@@ -61,7 +65,8 @@ static int session_r2t(struct session *session, const struct bhs *bhs, const uin
 	session->statistics.r2t_pdus++;
 	if (!task)
 		return 0; /* it crossed an abort: nothing can be sent for it any more */
-	r = task_r2t(task, &session->negotiated, r2t, why);
+	r = session->recovery ? session_recovery_r2t(session, task, r2t, why)
+			      : task_r2t(task, &session->negotiated, r2t, why);
 	if (r < 0)
 		return r;
 	if (task_has_data(task) && list_empty(&task->link))
@@ -90,6 +95,8 @@ static int session_nop_in(struct session *session, const struct bhs *bhs, const 
 	}
 	if (answer && be32_get(nop->initiator_task_tag) == session->ping_tag)
 		session->statistics.ping_rtt_us = session_ping_answered(session);
+	else if (answer && session->recovery)
+		return session_recovery_probed(session, nop->initiator_task_tag, why);
 	if (!wants_answer)
 		return 0;
 	if (session->nop_reply_count == NOP_REPLIES_MAX) {
@@ -252,6 +259,12 @@ static int session_reject(struct session *session, const struct bhs *bhs, const 
 	case PDU_DATA_OUT:
 		/* A Reject ends no task: its response still comes (§7.3, §11.17.1). */
 		return 0;
+	case PDU_SCSI_COMMAND:
+	case PDU_SNACK:
+		if (session->recovery)
+			return session_recovery_reject(session, (const struct bhs_reject *)bhs,
+						       rejected, why);
+		/* fall through */
 	default:
 		/* It leaves a task whose fate is unclear or a hole in CmdSN: at recovery level 0
 		 * only a new session helps. */
@@ -293,6 +306,9 @@ int session_header(struct connection *connection, const struct bhs *bhs, void **
 	task = session_find_task(session, bhs->initiator_task_tag);
 	if (!task)
 		return 0; /* late data of an aborted task: collected and forgotten */
+	if (session->recovery)
+		return session_recovery_header(session, task, (const struct bhs_data_in *)bhs, data,
+					       why);
 	return task_data_in(task, &session->negotiated, (const struct bhs_data_in *)bhs, data, why);
 }
 
@@ -308,6 +324,49 @@ static void session_update_window(struct session *session, const struct bhs_resp
 		session->max_cmd_sn = max_cmd_sn;
 	if (!was_open && session_window_open(session))
 		connection_kick(session->connection);
+	if (session->recovery)
+		recovery_acknowledged(session->recovery, exp_cmd_sn, ring_now_ns(session->ring));
+}
+
+/* Only this much of an answer behind a lost one cannot wait until that has come (again). */
+static int session_look_ahead(struct session *session, const struct bhs *bhs, const uint8_t *data,
+			      const char **why)
+{
+	const struct bhs *rejected = (const struct bhs *)data;
+
+	switch (pdu_opcode(bhs)) {
+	case PDU_LOGOUT_RESPONSE: /* nothing can be asked for after a logout (§11.14) */
+		return session_logout_response(session, bhs, data, why);
+	case PDU_REJECT: /* of the very question? */
+		if (!data || pdu_data_length(bhs) < BHS_LENGTH || pdu_opcode(rejected) != PDU_SNACK)
+			return 0;
+		return session_recovery_reject(session, (const struct bhs_reject *)bhs, rejected,
+					       why);
+	default:
+		return 0;
+	}
+}
+
+int session_out_of_order(struct connection *connection, const struct bhs *bhs, const uint8_t *data,
+			 const char **why)
+{
+	struct session *session = connection_owner(connection);
+	uint32_t stat_sn = be32_get(((const struct bhs_response *)bhs)->stat_sn);
+	bool duplicate = sn_less(stat_sn, connection_exp_stat_sn(connection));
+	int r = 0;
+
+	if (!session->recovery) {
+		*why = "StatSN skips: an answer was lost";
+		return duplicate ? 0 : -EPROTO;
+	}
+	session_update_window(session, (const struct bhs_response *)bhs);
+	/* Its data may be what is missing, whatever became of its status. */
+	if (pdu_opcode(bhs) == PDU_DATA_IN)
+		r = session_recovery_data_in(session, (const struct bhs_data_in *)bhs, false, why);
+	if (r < 0 || duplicate)
+		return r;
+	r = session_look_ahead(session, bhs, data, why);
+	return r < 0 ? r : session_recovery_ahead(session, stat_sn, why);
 }
 
 int session_received(struct connection *connection, const struct bhs *bhs, const uint8_t *data,
@@ -316,5 +375,7 @@ int session_received(struct connection *connection, const struct bhs *bhs, const
 	struct session *session = connection_owner(connection);
 
 	session_update_window(session, (const struct bhs_response *)bhs);
+	if (session->recovery && session_recovery_observe(session, bhs, why) < 0)
+		return -EPROTO;
 	return session_find_handler(bhs)(session, bhs, data, why);
 }

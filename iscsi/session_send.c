@@ -109,6 +109,8 @@ bool session_next_pdu(struct connection *connection, struct pdu_slot *slot)
 	slot->owner = NULL;
 	if (session->logout_sent)
 		return false; /* §11.14: no new requests after it */
+	if (session->recovery && session_next_recovery(session, slot))
+		return true;
 	if (session_next_nop_reply(session, slot) || session_next_ping(session, slot) ||
 	    session_next_logout(session, slot) || session_next_management(session, slot))
 		return true;

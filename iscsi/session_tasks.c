@@ -22,7 +22,7 @@ static struct task *session_find_sent(struct session *session, be32 tag)
 	if (index >= session->settings.commands_max)
 		return NULL;
 	task = &session->tasks[index];
-	if (task->state != TASK_SENT || task->initiator_task_tag != initiator_task_tag)
+	if (!task_is_running(task) || task->initiator_task_tag != initiator_task_tag)
 		return NULL;
 	return task;
 }
@@ -53,6 +53,8 @@ void session_release_task(struct session *session, struct task *task)
 	task_management_forget(task);
 	if (session->letting_go == task)
 		session->letting_go = NULL;
+	if (session->recovery)
+		recovery_forget(session->recovery, task);
 	task->state = TASK_FREE;
 	task->command = NULL;
 	list_prepend(&session->free, &task->link);
@@ -114,6 +116,13 @@ static void session_count_deadline(struct session *session)
 		ring_timer_arm(session->ring, &session->deadline_timer, DEADLINE_TICK_MS);
 }
 
+static void session_becomes_busy(struct session *session)
+{
+	connection_set_busy(session->connection, true);
+	if (session->recovery)
+		session_recovery_watch(session);
+}
+
 int session_execute(void *owner, struct nexus *nexus, struct scsi_command *command)
 {
 	struct session *session = owner;
@@ -124,7 +133,7 @@ int session_execute(void *owner, struct nexus *nexus, struct scsi_command *comma
 	if (command->timeout_ms)
 		session_count_deadline(session);
 	if (session->outstanding++ == 0)
-		connection_set_busy(session->connection, true);
+		session_becomes_busy(session);
 	if (list_empty(&session->free)) {
 		command->task = nexus;
 		list_append(&session->waiting, &command->link);
@@ -222,6 +231,11 @@ static void session_detach(struct session *session, struct task *task)
 	command->result = (struct scsi_result){.outcome = SCSI_IN_DOUBT};
 	list_append(&session->given_up, &command->link);
 	ring_defer(session->ring, &session->give_up);
+	list_remove(&task->link); /* nor is it sent again */
+	if (session->recovery)
+		recovery_forget(session->recovery, task);
+	if (task->state == TASK_HELD)
+		session_answer_task(session, task); /* the target is through with it */
 }
 
 void session_abandon(void *owner, struct scsi_command *command)
@@ -232,7 +246,7 @@ void session_abandon(void *owner, struct scsi_command *command)
 	assert(command->direction != SCSI_DATA_OUT);
 	if (!task || task->state == TASK_QUEUED)
 		session_abort(session, command);
-	else if (task->state == TASK_SENT && session->letting_go != task) {
+	else if (task_is_running(task) && session->letting_go != task) {
 		if (connection_let_go(session->connection, command->data, command->data_length))
 			session_detach(session, task);
 		else
@@ -246,7 +260,7 @@ void session_let_go(struct connection *connection)
 	struct task *task = session->letting_go;
 
 	session->letting_go = NULL;
-	if (task && task->state == TASK_SENT)
+	if (task && task_is_running(task))
 		session_detach(session, task);
 }
 

@@ -89,6 +89,13 @@ void task_command_pdu(struct task *task, const struct negotiated *negotiated, ui
 	}
 }
 
+void task_retry_pdu(struct task *task, const struct negotiated *negotiated, struct pdu_slot *slot)
+{
+	task->burst_first = task->burst_count = 0;
+	task->unsolicited = false;
+	task_command_pdu(task, negotiated, task->cmd_sn, slot);
+}
+
 void task_data_pdu(struct task *task, const struct negotiated *negotiated, struct pdu_slot *slot)
 {
 	struct task_burst *burst = &task->bursts[task->burst_first];
@@ -200,6 +207,17 @@ static uint32_t task_transferred(const struct task *task)
 	return task->command->direction == SCSI_DATA_IN ? task->received : task->sent;
 }
 
+int task_check_data(const struct task *task, const char **why)
+{
+	const struct scsi_command *command = task->command;
+
+	if (command->direction == SCSI_NO_DATA || !scsi_command_good(command) ||
+	    task_transferred(task) >= scsi_command_received(command))
+		return 0;
+	*why = "data is missing before the status"; /* lost PDU, §7.9; or never asked for */
+	return -EPROTO;
+}
+
 static int task_complete(struct task *task, uint8_t flags, uint8_t status, be32 residual,
 			 const char **why)
 {
@@ -214,10 +232,9 @@ static int task_complete(struct task *task, uint8_t flags, uint8_t status, be32 
 	result->residual_bytes = result->overflow || result->underflow ? be32_get(residual) : 0;
 	if (result->overflow && result->underflow)
 		*why = "overflow and underflow at once"; /* §11.4.1 */
-	else if (command->direction != SCSI_NO_DATA && scsi_command_good(command) &&
-		 task_transferred(task) < scsi_command_received(command))
-		*why = "data is missing before the status"; /* lost PDU, §7.9; or never asked for */
-	return *why ? -EPROTO : 0;
+	if (*why)
+		return -EPROTO;
+	return task->state == TASK_HELD ? 0 : task_check_data(task, why);
 }
 
 int task_status_in_data(struct task *task, const struct bhs_data_in *data_in, const char **why)

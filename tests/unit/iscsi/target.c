@@ -65,7 +65,7 @@ static void check_numbers(struct target *target, const struct bhs *bhs)
 	assert_false(sn_less(target->stat_sn, exp_stat_sn));
 	assert_false(sn_less(exp_stat_sn, target->heard_stat_sn));
 	target->heard_stat_sn = exp_stat_sn;
-	if (pdu_opcode(bhs) == PDU_DATA_OUT)
+	if (pdu_opcode(bhs) == PDU_DATA_OUT || pdu_opcode(bhs) == PDU_SNACK)
 		return;
 	assert_int_equal(cmd_sn, target->exp_cmd_sn);
 	if (bhs->opcode & PDU_IMMEDIATE)
@@ -87,6 +87,10 @@ static void check_request(struct target *target, const struct bhs *bhs, uint32_t
 	case PDU_SCSI_COMMAND:
 	case PDU_DATA_OUT:
 		assert_false(immediate);
+		return;
+	case PDU_SNACK:
+		assert_true(target->negotiated->error_recovery_level > 0);
+		assert_int_equal(length, 0);
 		return;
 	case PDU_NOP_OUT:
 	case PDU_TASK_MANAGEMENT_REQUEST:
@@ -196,6 +200,10 @@ void target_emit(struct target *target, const void *bhs, const void *data, uint3
 	if (target->negotiated->data_digest) {
 		crc = crc32c(crc32c(0, data, length), padding, pdu_padding(length));
 		crc32c_to_wire(crc, digest);
+		if (target->damage > 0) {
+			target->damage--;
+			digest[2] ^= 0x08;
+		}
 		fake_wire_give(target->wire, digest, DIGEST_LENGTH);
 	}
 }

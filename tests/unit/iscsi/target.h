@@ -52,6 +52,7 @@ struct target {
 	uint32_t window; /* the CmdSN window moves with the commands; 0 = by hand */
 	uint32_t heard_stat_sn;
 	unsigned counts[64]; /* PDUs by opcode */
+	unsigned damage;     /* so many data digests to come are wrong */
 
 	/* serving */
 	bool serves;
