@@ -143,6 +143,16 @@ static void on_async_event(struct supervisor *supervisor, const struct async_mes
 		manager_scan(supervisor->userdata);
 }
 
+static void on_damaged(struct supervisor *supervisor)
+{
+	struct session_view *view = &supervisor->view;
+
+	manager_event(manager_of(supervisor), OBJECT_SESSION, view, LOG_WARNING, "digest-error",
+		      "session %u: what %s sends from %s:%u comes damaged (wrong data digest); it "
+		      "is asked for again, and counted as digest_err",
+		      view->sid, view->target, view->address, view->port);
+}
+
 static void on_moved(struct supervisor *supervisor, const char *address, uint16_t port)
 {
 	/* The record stays: its address names it, and the target says the same again next time. */
@@ -216,5 +226,6 @@ const struct supervisor_ops manager_supervisor_ops = {
 	.gave_up = on_gave_up,
 	.stopped = on_stopped,
 	.async_event = on_async_event,
+	.damaged = on_damaged,
 	.moved = on_moved,
 };
