@@ -184,8 +184,7 @@ const char *manager_health(struct manager *manager)
 	struct map_view *map;
 
 	list_for_each (map, &manager->maps, link) {
-		if (map->state == MAP_NO_PATH_QUEUEING || map->state == MAP_NO_PATH_FAILING ||
-		    map->state == MAP_LOST)
+		if (map->state == MAP_NO_PATH_QUEUEING || map->state == MAP_NO_PATH_FAILING)
 			return "critical";
 		if (map->state == MAP_DEGRADED)
 			health = "degraded";
