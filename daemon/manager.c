@@ -184,7 +184,8 @@ const char *manager_health(struct manager *manager)
 	struct map_view *map;
 
 	list_for_each (map, &manager->maps, link) {
-		if (map->state == MAP_NO_PATH_QUEUEING || map->state == MAP_NO_PATH_FAILING)
+		if (map->state == MAP_NO_PATH_QUEUEING || map->state == MAP_NO_PATH_FAILING ||
+		    map->state == MAP_LOST)
 			return "critical";
 		if (map->state == MAP_DEGRADED)
 			health = "degraded";

@@ -26,7 +26,7 @@ static bool has_other_paths(const struct session_view *session)
 		if (!unit->path)
 			continue;
 		list_for_each (path, &unit->path->map->paths, link)
-			other |= path != unit->path && path->state == PATH_ACTIVE;
+			other |= path != unit->path && path_state_carries(path->state);
 		if (!other)
 			return false;
 	}

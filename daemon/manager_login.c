@@ -9,6 +9,7 @@
 #include "daemon/node_settings.h"
 #include "daemon/record.h"
 #include "util/cleanup.h"
+#include "util/log.h"
 #include "util/text.h"
 
 /* Someone waits for all sessions of a node. */
@@ -170,6 +171,17 @@ again:
 	}
 }
 
+/* Once for each login that an operator or the start-up asks for, not for every reconnection. */
+static void tell_limit(struct manager *manager, struct node *node)
+{
+	const char *limit = node_login_limit(node->record);
+
+	if (limit)
+		manager_event(manager, OBJECT_NODE, node, LOG_NOTICE, "setting-limited",
+			      "%s at %s:%u: %s", node->key.target, node->key.address,
+			      node->key.port, limit);
+}
+
 static unsigned sessions_to_start(struct manager *manager, struct node *node, unsigned wanted)
 {
 	struct managed_session *managed;
@@ -184,6 +196,8 @@ static unsigned sessions_to_start(struct manager *manager, struct node *node, un
 		started++;
 		supervisor_start(managed->supervisor);
 	}
+	if (started > 0)
+		tell_limit(manager, node);
 	return started;
 }
 

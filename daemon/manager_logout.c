@@ -79,7 +79,7 @@ static bool is_last_path(const struct map_view *map, const struct path_view *pat
 	const struct path_view *other;
 
 	list_for_each (other, &map->paths, link)
-		if (path_stays(other, path) && other->state == PATH_ACTIVE)
+		if (path_stays(other, path) && path_state_carries(other->state))
 			return false;
 	return true;
 }
@@ -100,7 +100,7 @@ static bool has_active_path(const struct map_view *map)
 	const struct path_view *path;
 
 	list_for_each (path, &map->paths, link)
-		if (path->state == PATH_ACTIVE)
+		if (path_state_carries(path->state))
 			return true;
 	return false;
 }

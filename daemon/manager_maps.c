@@ -129,7 +129,7 @@ static unsigned active_paths(const struct map_device *device)
 	unsigned n = 0;
 
 	list_for_each (path, &device->view.paths, link)
-		n += path->state == PATH_ACTIVE;
+		n += path_state_carries(path->state);
 	return n;
 }
 
@@ -143,6 +143,13 @@ static unsigned all_paths(const struct map_device *device)
 	return n;
 }
 
+static int path_severity(enum path_state state)
+{
+	if (state == PATH_ACTIVE || state == PATH_PROBATION || state == PATH_VERIFY)
+		return LOG_NOTICE;
+	return state == PATH_SUSPECT ? LOG_INFO : LOG_WARNING;
+}
+
 static void on_path_changed(struct map_path *path, enum path_state from, void *userdata)
 {
 	struct manager *manager = userdata;
@@ -152,13 +159,10 @@ static void on_path_changed(struct map_path *path, enum path_state from, void *u
 	manager_notify_changed(manager, OBJECT_MAP, view->map);
 	if (path->leaving || view->state == from)
 		return;
-	manager_event(manager, OBJECT_PATH, view,
-		      view->state == PATH_FAILED || view->state == PATH_QUARANTINED ? LOG_WARNING
-										    : LOG_NOTICE,
-		      "path-changed", "map %s: path %s is %s (was %s)%s%s; %u of %u paths active",
-		      view->map->name, view->session->persistent_address,
-		      path_state_name(view->state), path_state_name(from),
-		      view->state_reason[0] ? ": " : "", view->state_reason,
+	manager_event(manager, OBJECT_PATH, view, path_severity(view->state), "path-changed",
+		      "map %s: path %s is %s (was %s)%s%s; %u of %u paths usable", view->map->name,
+		      view->session->persistent_address, path_state_name(view->state),
+		      path_state_name(from), view->state_reason[0] ? ": " : "", view->state_reason,
 		      active_paths(path->device), all_paths(path->device));
 	/* Its session is up: only a look at the unit can bring it back. */
 	if (view->state == PATH_FAILED && view->session->state == SESSION_STATE_LOGGED_IN)
@@ -381,6 +385,19 @@ static bool was_found(const struct inventory_unit *units, size_t count, uint64_t
 	return false;
 }
 
+/*
+ * A target that has just started may show its units a moment later. So what was not used since the
+ * login is looked for a second time, before it is taken for unmapped: that may lose the map.
+ */
+static void miss_unit(struct managed_session *managed, struct unit_view *unit)
+{
+	if (!unit->missing && !path_state_carries(unit->path->state))
+		rescan_later(managed);
+	else
+		map_path_unmapped(map_path_of(unit->path), "the target shows the unit no more");
+	unit->missing = true;
+}
+
 /* Units that the target shows no more. */
 static void drop_missing(struct managed_session *managed, const struct inventory_unit *units,
 			 size_t count)
@@ -389,10 +406,12 @@ static void drop_missing(struct managed_session *managed, const struct inventory
 	struct unit_view *unit, *next;
 
 	list_for_each_safe (unit, next, &session->units, link) {
-		if (was_found(units, count, unit->lun))
+		if (was_found(units, count, unit->lun)) {
+			unit->missing = false;
 			continue;
+		}
 		if (unit->path) {
-			map_path_lost(map_path_of(unit->path), "the target shows the unit no more");
+			miss_unit(managed, unit);
 			continue;
 		}
 		list_remove(&unit->link);
@@ -507,6 +526,7 @@ void manager_session_lost(struct managed_session *managed, const char *reason, b
 	managed->scanned = false;
 	manager_scan_cancel(managed);
 	list_for_each (unit, &managed->supervisor->view.units, link) {
+		unit->missing = false;
 		if (!unit->path)
 			continue;
 		map_path_lost(map_path_of(unit->path), reason);
@@ -551,7 +571,7 @@ bool manager_units_settled(struct managed_session *managed, struct error *error)
 		if (!unit->path)
 			continue;
 		device = device_of(unit->path->map);
-		if (device->stage == DISK_CREATING || unit->path->state == PATH_PENDING)
+		if (device->stage == DISK_CREATING || unit->path->state == PATH_VERIFY)
 			return false;
 		if (device->stage == DISK_FAILED)
 			error_set(error, ERROR_INTERNAL,

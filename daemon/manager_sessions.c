@@ -53,6 +53,16 @@ static bool on_fence_portal(struct supervisor *supervisor, char address[256], ui
 	return false;
 }
 
+/* What a path that is down is shown as depends on its session. */
+static void paths_changed(struct manager *manager, const struct session_view *view)
+{
+	const struct unit_view *unit;
+
+	list_for_each (unit, &view->units, link)
+		if (unit->path && unit->path->state == PATH_DOWN)
+			manager_notify_changed(manager, OBJECT_PATH, unit->path);
+}
+
 static void on_changed(struct supervisor *supervisor, enum session_state from)
 {
 	struct manager *manager = manager_of(supervisor);
@@ -70,6 +80,7 @@ static void on_changed(struct supervisor *supervisor, enum session_state from)
 		view->node->last_error_us = clock_realtime_us();
 	}
 	manager_notify_changed(manager, OBJECT_SESSION, view);
+	paths_changed(manager, view);
 	if (view->node)
 		manager_notify_changed(manager, OBJECT_NODE, view->node);
 	manager_check_logins(manager);
@@ -130,6 +141,16 @@ static void on_async_event(struct supervisor *supervisor, const struct async_mes
 		      text, scan ? "; looking again" : "");
 	if (scan)
 		manager_scan(supervisor->userdata);
+}
+
+static void on_damaged(struct supervisor *supervisor)
+{
+	struct session_view *view = &supervisor->view;
+
+	manager_event(manager_of(supervisor), OBJECT_SESSION, view, LOG_WARNING, "digest-error",
+		      "session %u: what %s sends from %s:%u comes damaged (wrong data digest); it "
+		      "is asked for again, and counted as digest_err",
+		      view->sid, view->target, view->address, view->port);
 }
 
 static void on_moved(struct supervisor *supervisor, const char *address, uint16_t port)
@@ -205,5 +226,6 @@ const struct supervisor_ops manager_supervisor_ops = {
 	.gave_up = on_gave_up,
 	.stopped = on_stopped,
 	.async_event = on_async_event,
+	.damaged = on_damaged,
 	.moved = on_moved,
 };

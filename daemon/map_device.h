@@ -87,6 +87,7 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 
 void map_path_verified(struct map_path *path);
 void map_path_lost(struct map_path *path, const char *reason);
+void map_path_unmapped(struct map_path *path, const char *reason);
 void map_path_quarantine(struct map_path *path, const char *reason);
 void map_path_fenced(struct map_path *path);
 /** map_path_remove() - its session has ended; path_removed() follows */

@@ -96,7 +96,7 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 	path->view.session = session;
 	path->view.lun = lun;
 	path->view.lun_number = lun_number(lun);
-	path->view.state = PATH_PENDING;
+	path->view.state = PATH_VERIFY;
 	path->view.since_us = clock_realtime_us();
 	snprintf(sid, sizeof(sid), "%u", session->sid);
 	snprintf(number, sizeof(number), "%016llx", (unsigned long long)lun);
@@ -137,6 +137,20 @@ static void path_lost_work(struct job *job)
 void map_path_lost(struct map_path *path, const char *reason)
 {
 	path_call_send(path, path_lost_work, path_call_free, NULL, reason);
+}
+
+static void path_unmapped_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->path->path)
+		path_unmapped(call->path->path, call->reason);
+	job_done(job);
+}
+
+void map_path_unmapped(struct map_path *path, const char *reason)
+{
+	path_call_send(path, path_unmapped_work, path_call_free, NULL, reason);
 }
 
 static void path_quarantine_work(struct job *job)

@@ -15,6 +15,7 @@
 
 /* The largest data segment we take: larger ones gain nothing and cost the receiver's bound. */
 #define RECV_SEGMENT_MAX_BYTES 1048576
+#define LEVEL_MAX	       1 /* ErrorRecoveryLevel, see docs/decisions/0007 */
 
 static uint32_t number(const struct record *record, const char *key, int64_t min, int64_t max)
 {
@@ -139,9 +140,25 @@ void node_login_settings(const struct node_key *key, const struct record *record
 	login->max_outstanding_r2t =
 		(uint16_t)number(record, "node.session.iscsi.MaxOutstandingR2T", 1, TASK_R2T_MAX);
 	login->max_connections = 1;
+	login->error_recovery_level =
+		(uint8_t)number(record, "node.session.iscsi.ERL", 0, LEVEL_MAX);
 	login->initial_r2t = record_get_bool(record, "node.session.iscsi.InitialR2T");
 	login->immediate_data = record_get_bool(record, "node.session.iscsi.ImmediateData");
 	login->data_pdu_in_order = login->data_sequence_in_order = true;
+}
+
+const char *node_login_limit(const struct record *record)
+{
+	bool level = record_get_number(record, "node.session.iscsi.ERL") > LEVEL_MAX;
+
+	if (record_get_number(record, "node.session.iscsi.MaxConnections") <= 1)
+		return level ? "node.session.iscsi.ERL = 2 is offered as 1: a lost connection is "
+			       "replaced by a new session"
+			     : NULL;
+	return level ? "node.session.iscsi.ERL = 2 and MaxConnections are both offered as 1: a "
+		       "session has one connection, and node.session.nr_sessions makes more sessions"
+		     : "node.session.iscsi.MaxConnections is offered as 1: a session has one "
+		       "connection, and node.session.nr_sessions makes more sessions";
 }
 
 void discovery_login_settings(const char *address, uint16_t port, const struct record *record,

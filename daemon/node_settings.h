@@ -24,6 +24,12 @@ void node_login_settings(const struct node_key *key, const struct record *record
 			 const struct record *iface, const char *initiator_name,
 			 const char *initiator_alias, struct login_job_settings *ret);
 
+/**
+ * node_login_limit() - what the record asks of a session beyond what Hawser does
+ * Return: in plain words, what is offered instead; NULL: nothing
+ */
+const char *node_login_limit(const struct record *record);
+
 /** discovery_login_settings() - the same for a discovery session with a sendtargets record */
 void discovery_login_settings(const char *address, uint16_t port, const struct record *record,
 			      const struct record *iface, const char *initiator_name,

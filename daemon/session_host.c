@@ -21,11 +21,13 @@ struct session_host {
 	struct job free_job;
 };
 
+enum session_event_kind { SESSION_EVENT_LOST, SESSION_EVENT_ASYNC, SESSION_EVENT_DAMAGED };
+
 /* One message from the session on the worker to its host. */
 struct session_event {
 	struct mail mail;
 	struct session_host *host;
-	bool loss;
+	enum session_event_kind kind;
 	enum session_loss reason;
 	int error;
 	char text[160];
@@ -33,16 +35,28 @@ struct session_event {
 	struct async_message message;
 };
 
+static void session_event_tell(struct session_host *host, const struct session_event *event)
+{
+	switch (event->kind) {
+	case SESSION_EVENT_LOST:
+		host->observer->lost(event->reason, event->error, event->text, event->wait_s,
+				     host->userdata);
+		break;
+	case SESSION_EVENT_ASYNC:
+		host->observer->async_event(&event->message, host->userdata);
+		break;
+	case SESSION_EVENT_DAMAGED:
+		host->observer->damaged(host->userdata);
+		break;
+	}
+}
+
 static void session_event_deliver(struct mail *mail)
 {
 	struct session_event *event = container_of(mail, struct session_event, mail);
-	struct session_host *host = event->host;
 
-	if (host->observer && event->loss)
-		host->observer->lost(event->reason, event->error, event->text, event->wait_s,
-				     host->userdata);
-	else if (host->observer)
-		host->observer->async_event(&event->message, host->userdata);
+	if (event->host->observer)
+		session_event_tell(event->host, event);
 	free(event);
 }
 
@@ -64,7 +78,7 @@ static void on_worker_lost(struct session *session, enum session_loss loss, int 
 {
 	struct session_event event = {
 		.host = userdata,
-		.loss = true,
+		.kind = SESSION_EVENT_LOST,
 		.reason = loss,
 		.error = error,
 		.wait_s = wait_s,
@@ -79,13 +93,23 @@ static void on_worker_async(struct session *session, const struct async_message 
 {
 	session_event_post(&(struct session_event){
 		.host = userdata,
+		.kind = SESSION_EVENT_ASYNC,
 		.message = *message,
+	});
+}
+
+static void on_worker_damaged(struct session *session, void *userdata)
+{
+	session_event_post(&(struct session_event){
+		.host = userdata,
+		.kind = SESSION_EVENT_DAMAGED,
 	});
 }
 
 static const struct session_observer worker_observer = {
 	.lost = on_worker_lost,
 	.async_event = on_worker_async,
+	.damaged = on_worker_damaged,
 };
 
 int session_host_new(struct worker *worker, struct mailbox *home,

@@ -23,6 +23,7 @@ struct session_host_observer {
 	void (*lost)(enum session_loss loss, int error, const char *text, unsigned wait_s,
 		     void *userdata);
 	void (*async_event)(const struct async_message *message, void *userdata);
+	void (*damaged)(void *userdata);
 };
 
 /**

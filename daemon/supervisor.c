@@ -413,9 +413,17 @@ static void on_async_event(const struct async_message *message, void *userdata)
 	supervisor->ops->async_event(supervisor, message);
 }
 
+static void on_damaged(void *userdata)
+{
+	struct supervisor *supervisor = userdata;
+
+	supervisor->ops->damaged(supervisor);
+}
+
 static const struct session_host_observer host_observer = {
 	.lost = on_lost,
 	.async_event = on_async_event,
+	.damaged = on_damaged,
 };
 
 int supervisor_new(sd_event *event, struct mailbox *home, struct worker *worker,

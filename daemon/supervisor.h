@@ -55,6 +55,7 @@ struct supervisor_ops {
 	void (*stopped)(struct supervisor *supervisor);
 	/** see struct session_observer */
 	void (*async_event)(struct supervisor *supervisor, const struct async_message *message);
+	void (*damaged)(struct supervisor *supervisor);
 	/** it moved for good: store the portal (login status 0102h) */
 	void (*moved)(struct supervisor *supervisor, const char *address, uint16_t port);
 };

@@ -12,6 +12,22 @@ static const char *const state_names[SESSION_STATE_COUNT] = {
 	[SESSION_STATE_LOGOUT] = "logging-out",
 };
 
+const char *path_view_state(const struct path_view *path)
+{
+	if (path->state != PATH_DOWN)
+		return path_state_name(path->state);
+	switch (path->session->state) {
+	case SESSION_STATE_CONNECTING:
+		return "connecting";
+	case SESSION_STATE_LOGIN:
+		return "login";
+	case SESSION_STATE_LOGGED_IN: /* nobody has looked at the unit yet */
+		return path_state_name(PATH_VERIFY);
+	default:
+		return path_state_name(PATH_DOWN);
+	}
+}
+
 const char *session_state_name(enum session_state state)
 {
 	return state < SESSION_STATE_COUNT ? state_names[state] : "unknown";

@@ -53,6 +53,7 @@ struct unit_view {
 	struct unit unit;
 	bool disk; /* false: a controller or the like; unit holds vendor and type only */
 	struct path_view *path; /* NULL while it is in no map */
+	bool missing;		/* the target did not show it when it was last asked */
 };
 
 struct session_view {
@@ -85,11 +86,17 @@ struct path_view {
 	struct map_view *map;
 	struct session_view *session;
 	uint64_t lun, lun_number;
-	enum path_state state;
+	enum path_state state; /* for faces: path_view_state() */
 	char state_reason[160];
 	uint64_t since_us;
 	struct path_statistics statistics;
 };
+
+/**
+ * path_view_state() - its state joined with that of its session: what is behind PATH_DOWN
+ * Return: path_state_name(), or "connecting", "login"
+ */
+const char *path_view_state(const struct path_view *path);
 
 struct map_view {
 	struct list link; /* in manager_maps(), by WWID */

@@ -111,7 +111,7 @@ static void get_paths_up(struct bus_writer *writer, const void *object)
 	uint32_t up = 0;
 
 	list_for_each (path, &view(object)->paths, link)
-		up += path->state == PATH_ACTIVE;
+		up += path_state_carries(path->state);
 	bus_write_u32(writer, up);
 }
 

@@ -32,7 +32,7 @@ static void get_lun(struct bus_writer *writer, const void *object)
 
 static void get_state(struct bus_writer *writer, const void *object)
 {
-	bus_write_string(writer, path_state_name(view(object)->state));
+	bus_write_string(writer, path_view_state(view(object)));
 }
 
 static void get_state_reason(struct bus_writer *writer, const void *object)

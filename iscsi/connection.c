@@ -33,7 +33,8 @@ struct connection {
 	struct session_statistics *statistics;
 	int fd; /* -1: not running */
 	bool header_digest, data_digest;
-	uint32_t exp_stat_sn;
+	uint32_t exp_stat_sn, held_stat_sn;
+	bool holding; /* held_stat_sn is what the target hears */
 
 	struct receiver receiver;
 	struct op receive_op;
@@ -123,14 +124,14 @@ static unsigned outgoing_fill(struct connection *connection, struct outgoing *ou
 {
 	struct pdu_slot *slot = &out->slot;
 	uint32_t padding = pdu_padding(slot->data_length), trailer = padding;
-	uint32_t header = BHS_LENGTH + pdu_ahs_length(&slot->bhs);
 	struct iovec *first = iov;
 
 	slot->bhs.data_segment_length = be24_of(slot->data_length);
-	slot->request.exp_stat_sn = be32_of(connection->exp_stat_sn);
-	*iov++ = (struct iovec){slot, header};
+	slot->request.exp_stat_sn =
+		be32_of(connection->holding ? connection->held_stat_sn : connection->exp_stat_sn);
+	*iov++ = (struct iovec){&slot->bhs, BHS_LENGTH};
 	if (connection->header_digest) {
-		crc32c_to_wire(crc32c(0, slot, header), out->header_digest);
+		crc32c_to_wire(crc32c(0, &slot->bhs, BHS_LENGTH), out->header_digest);
 		*iov++ = (struct iovec){out->header_digest, DIGEST_LENGTH};
 	}
 	if (!slot->data_length)
@@ -170,7 +171,7 @@ static void connection_fill_batch(struct connection *connection)
 
 		if (!connection->ops->next_pdu(connection, &out->slot))
 			break;
-		bytes += BHS_LENGTH + pdu_ahs_length(&out->slot.bhs) + out->slot.data_length;
+		bytes += BHS_LENGTH + out->slot.data_length;
 		message->msg_iovlen +=
 			outgoing_fill(connection, out, &connection->send_iov[message->msg_iovlen]);
 		connection->batched++;
@@ -257,49 +258,46 @@ static int connection_header(struct receiver *receiver, const struct bhs *bhs, v
 	return r;
 }
 
-/* Does the PDU carry a StatSN of its own (RFC 7143 §4.2.2.2)? */
-static bool pdu_counts(const struct bhs *bhs)
-{
-	switch (pdu_opcode(bhs)) {
-	case PDU_R2T:
-		return false;
-	case PDU_NOP_IN:
-		return be32_get(bhs->initiator_task_tag) != RESERVED_TAG;
-	case PDU_DATA_IN:
-		return bhs->flags & DATA_IN_STATUS;
-	default:
-		return true;
-	}
-}
-
 static int connection_pdu(struct receiver *receiver, const struct bhs *bhs, const uint8_t *data)
 {
 	struct connection *connection = container_of(receiver, struct connection, receiver);
+	uint32_t stat_sn = be32_get(((const struct bhs_response *)bhs)->stat_sn);
+	bool counts = pdu_takes_stat_sn(bhs);
 	const char *why = NULL;
-	int r = 0;
+	int r;
 
 	connection->statistics->rxdata_octets += BHS_LENGTH + pdu_data_length(bhs);
-	if (pdu_counts(bhs)) {
-		uint32_t stat_sn = be32_get(((const struct bhs_response *)bhs)->stat_sn);
-
-		if (sn_less(stat_sn, connection->exp_stat_sn))
-			return 0; /* a duplicate: already processed */
-		if (stat_sn != connection->exp_stat_sn) {
-			why = "StatSN skips: an answer was lost";
-			r = -EPROTO;
-		}
-		connection->exp_stat_sn = stat_sn + 1;
-	}
-	if (r == 0)
+	if (counts && stat_sn != connection->exp_stat_sn) {
+		r = connection->ops->out_of_order(connection, bhs, data, &why);
+	} else {
+		connection->exp_stat_sn += counts;
 		r = connection->ops->received(connection, bhs, data, &why);
+	}
 	if (r < 0)
 		connection_drop(connection, CONNECTION_PROTOCOL_ERROR, r, why);
 	return r;
 }
 
+static int connection_damaged(struct receiver *receiver, const struct bhs *bhs)
+{
+	struct connection *connection = container_of(receiver, struct connection, receiver);
+	const char *why = NULL;
+	int r;
+
+	if (connection->ending)
+		return -ECANCELED;
+	r = connection->ops->damaged(connection, bhs, &why);
+	if (r == 0)
+		connection->statistics->digest_err++;
+	else if (why)
+		connection_drop(connection, CONNECTION_DIGEST_ERROR, r, why);
+	return r == 0 ? 0 : -EBADMSG;
+}
+
 static const struct receiver_ops receiver_ops = {
 	.header = connection_header,
 	.pdu = connection_pdu,
+	.damaged = connection_damaged,
 };
 
 static void connection_receive(struct connection *connection)
@@ -470,6 +468,22 @@ void connection_set_aggressive(struct connection *connection, bool aggressive)
 		connection_arm(connection, keepalive_first_check_ms(&connection->keepalive));
 }
 
+uint32_t connection_exp_stat_sn(const struct connection *connection)
+{
+	return connection->exp_stat_sn;
+}
+
+void connection_hold_acknowledgement(struct connection *connection, uint32_t stat_sn)
+{
+	connection->holding = true;
+	connection->held_stat_sn = stat_sn;
+}
+
+void connection_release_acknowledgement(struct connection *connection)
+{
+	connection->holding = false;
+}
+
 uint32_t connection_ping_answered(struct connection *connection)
 {
 	uint64_t since_ns = connection->keepalive.pinged_ns;
@@ -535,6 +549,7 @@ int connection_start(struct connection *connection, int fd, const struct negotia
 	connection->header_digest = negotiated->header_digest;
 	connection->data_digest = negotiated->data_digest;
 	connection->exp_stat_sn = exp_stat_sn;
+	connection->holding = false;
 	connection->batched = 0;
 	connection->suspect = false;
 	connection->letting_go = NULL;

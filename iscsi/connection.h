@@ -44,6 +44,15 @@ struct connection_ops {
 	/** a whole PDU; its StatSN was checked and counted. @why is set on failure */
 	int (*received)(struct connection *connection, const struct bhs *bhs, const uint8_t *data,
 			const char **why);
+	/**
+	 * a whole PDU whose StatSN is not the next one: one that was processed before, or one
+	 * behind a lost one (§7.9). ExpStatSN stays as it is. @why is set on failure
+	 */
+	int (*out_of_order)(struct connection *connection, const struct bhs *bhs,
+			    const uint8_t *data, const char **why);
+	/** a PDU came with a wrong data digest (§7.8). Return: 0 to go on without it; -errno ends
+	 * the connection */
+	int (*damaged)(struct connection *connection, const struct bhs *bhs, const char **why);
 	/** a ping is due; the owner has a tag for it. Return: false when none can be sent now */
 	bool (*ping)(struct connection *connection);
 	/** memory that connection_let_go() could not free at once is free now; may be NULL */
@@ -98,6 +107,15 @@ uint32_t connection_ping_answered(struct connection *connection);
  * comes as soon as that is over, or ended() before.
  */
 bool connection_let_go(struct connection *connection, const void *memory, size_t length_bytes);
+
+/** connection_exp_stat_sn() - StatSN that comes next */
+uint32_t connection_exp_stat_sn(const struct connection *connection);
+/**
+ * connection_hold_acknowledgement() - tell the target of no answer from @stat_sn on, although it
+ * came: what belongs to it is still missing, and once acknowledged it could not be asked for (§7.9)
+ */
+void connection_hold_acknowledgement(struct connection *connection, uint32_t stat_sn);
+void connection_release_acknowledgement(struct connection *connection);
 
 /** connection_drop() - close; ended() follows, never inside this call. @text: static, or NULL */
 void connection_drop(struct connection *connection, enum connection_end end, int error,

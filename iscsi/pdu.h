@@ -25,7 +25,6 @@
 #define PDU_OPCODE_MASK	   0x3f
 #define PDU_IMMEDIATE	   0x40	 /* of the opcode byte; requests only */
 #define AHS_LENGTH_MAX	   1020u /* total_ahs_length 255 */
-#define EXTENDED_CDB_MAX   248u	 /* bytes of the longest additional header segment we send */
 
 /* Opcodes (§11.2.1.2). Bit 0x20 tells the target's from the initiator's. */
 enum pdu_opcode {
@@ -234,20 +233,6 @@ struct bhs_scsi_command { /* §11.3 */
 	be32 expected_data_transfer_length; /* bytes */
 	be32 cmd_sn, exp_stat_sn;
 	uint8_t cdb[16];
-};
-
-/* §11.2.2.1 */
-enum ahs_type {
-	AHS_EXTENDED_CDB = 1,
-	AHS_BIDIRECTIONAL_READ = 2,
-};
-
-/* What comes before the rest of a long CDB (§11.2.2.3); padded to a 4-byte word behind it. */
-struct ahs_extended_cdb {
-	be16 ahs_length;  /* bytes behind @ahs_type: CDB length - 15 */
-	uint8_t ahs_type; /* enum ahs_type */
-	uint8_t reserved;
-	uint8_t cdb_rest[];
 };
 
 struct bhs_scsi_response { /* §11.4 */
@@ -534,6 +519,21 @@ BHS_CHECK(bhs_nop_in);
 static inline uint8_t pdu_opcode(const struct bhs *bhs)
 {
 	return bhs->opcode & PDU_OPCODE_MASK;
+}
+
+/** pdu_takes_stat_sn() - does the target's PDU carry a StatSN of its own (§4.2.2.2)? */
+static inline bool pdu_takes_stat_sn(const struct bhs *bhs)
+{
+	switch (pdu_opcode(bhs)) {
+	case PDU_R2T:
+		return false;
+	case PDU_NOP_IN:
+		return be32_get(bhs->initiator_task_tag) != RESERVED_TAG;
+	case PDU_DATA_IN:
+		return bhs->flags & DATA_IN_STATUS;
+	default:
+		return true;
+	}
 }
 
 /** pdu_padding() - zero bytes that follow a segment of @length_bytes, 0 to 3 (§11.1) */

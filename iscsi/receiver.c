@@ -166,7 +166,8 @@ static int receiver_pdu_complete(struct receiver *receiver)
 	if (receiver->data_digest && length &&
 	    crc32c(receiver->crc, receiver->trailer, padding) !=
 		    crc32c_from_wire(receiver->trailer + padding))
-		return -EBADMSG;
+		return receiver->ops->damaged ? receiver->ops->damaged(receiver, &receiver->bhs)
+					      : -EBADMSG;
 	return receiver->ops->pdu(receiver, &receiver->bhs,
 				  length ? receiver->data - length : NULL);
 }

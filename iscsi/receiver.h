@@ -33,6 +33,13 @@ struct receiver_ops {
 	 * @data: the collected data segment, or where header() had put it; NULL when there is none
 	 */
 	int (*pdu)(struct receiver *receiver, const struct bhs *bhs, const uint8_t *data);
+	/**
+	 * the PDU is complete and its data digest wrong; where it ends is known all the same,
+	 * because the header is right. May be NULL: -EBADMSG
+	 *
+	 * Return: 0 to go on without it; -errno as from header()
+	 */
+	int (*damaged)(struct receiver *receiver, const struct bhs *bhs);
 };
 
 struct receiver {
@@ -78,7 +85,8 @@ unsigned receiver_prepare(struct receiver *receiver, struct iovec iov[2]);
 /**
  * receiver_commit() - @length_bytes more bytes are where receiver_prepare() said
  *
- * Return: 0; -EBADMSG for a wrong digest; -EPROTO for a header that breaks the rules (§11.2.1);
- * -ENOMEM; or what the ops returned. After a failure the stream cannot be followed any further.
+ * Return: 0; -EBADMSG for a wrong digest (of data: unless damaged() goes on); -EPROTO for a header
+ * that breaks the rules (§11.2.1); -ENOMEM; or what the ops returned. After a failure the stream
+ * cannot be followed any further.
  */
 int receiver_commit(struct receiver *receiver, size_t length_bytes);

@@ -29,6 +29,7 @@ static enum scsi_outcome session_outcome(const struct session *session, const st
 	case TASK_QUEUED:
 		return SCSI_NOT_SENT;
 	case TASK_SENT:
+	case TASK_HELD: /* its status is known, but not all of its data came */
 		/* A logout that was answered has ended all tasks (§11.14). */
 		return session->tasks_over ? SCSI_ABORTED : SCSI_IN_DOUBT;
 	default:
@@ -65,18 +66,16 @@ static void session_ended(struct connection *connection, enum connection_end end
 	struct session *session = connection_owner(connection);
 	enum session_loss loss = loss_of_end[end];
 	struct scsi_command *command;
-	struct list commands, requests;
+	struct list commands;
 
 	list_init(&commands);
-	list_init(&requests);
 	session->attached = false;
 	logical_units_set_up(&session->units, false);
 	session_collect_commands(session, &commands);
-	session_collect_requests(session, end == CONNECTION_CLOSED_BY_TARGET, &requests);
-	renegotiation_end(&session->renegotiation);
 	ring_timer_disarm(session->ring, &session->management_timer);
 	ring_timer_disarm(session->ring, &session->logout_timer);
 	ring_timer_disarm(session->ring, &session->async_timer);
+	ring_timer_disarm(session->ring, &session->recovery_timer);
 	if (session->target_asked)
 		loss = SESSION_LOSS_ASKED;
 	else if (session->logout_complete)
@@ -85,7 +84,6 @@ static void session_ended(struct connection *connection, enum connection_end end
 				session->userdata);
 	while ((command = list_pop(&commands, struct scsi_command, link)))
 		command->done(command);
-	session_end_requests(&requests);
 }
 
 /* Units. */
@@ -135,6 +133,8 @@ static const struct connection_ops session_connection_ops = {
 	.left = session_pdu_left,
 	.header = session_header,
 	.received = session_received,
+	.out_of_order = session_out_of_order,
+	.damaged = session_damaged,
 	.ping = session_ping,
 	.let_go = session_let_go,
 	.suspected = session_suspected,
@@ -157,6 +157,7 @@ int session_new(struct ring *ring, const struct session_settings *settings,
 	list_init(&session->free);
 	list_init(&session->queued);
 	list_init(&session->data);
+	list_init(&session->retries);
 	list_init(&session->waiting);
 	list_init(&session->given_up);
 	list_init(&session->units);
@@ -165,10 +166,9 @@ int session_new(struct ring *ring, const struct session_settings *settings,
 	ring_timer_init(&session->deadline_timer, session_check_deadlines);
 	ring_timer_init(&session->logout_timer, session_logout_timeout);
 	ring_timer_init(&session->async_timer, session_async_window_over);
+	ring_timer_init(&session->recovery_timer, session_recovery_tick);
 	session->tasks = calloc(settings->commands_max, sizeof(*session->tasks));
-	if (settings->ping_bytes)
-		session->ping_data = malloc(settings->ping_bytes);
-	if (!session->tasks || (settings->ping_bytes && !session->ping_data))
+	if (!session->tasks)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < settings->commands_max; i++)
 		list_append(&session->free, &session->tasks[i].link);
@@ -190,7 +190,7 @@ void session_free(struct session *session)
 	list_for_each_safe (unit, next, &session->units, link)
 		logical_unit_free(unit);
 	connection_free(session->connection);
-	free(session->ping_data);
+	recovery_free(session->recovery);
 	free(session->tasks);
 	free(session);
 }
@@ -214,16 +214,19 @@ int session_attach(struct session *session, int fd, const struct negotiated *neg
 	session->cmd_sn = outcome->cmd_sn;
 	session->max_cmd_sn = outcome->max_cmd_sn;
 	task_management_init(&session->management);
-	renegotiation_init(&session->renegotiation);
 	async_queue_init(&session->async);
 	session->nop_reply_count = 0;
 	session->ping_due = false;
 	session->ping_tag = RESERVED_TAG;
-	session->ping_length = 0;
 	session->logout_wanted = session->logout_due = session->logout_sent = false;
 	session->logout_complete = session->tasks_over = false;
 	session->target_asked = false;
 	session->wait_seconds = 0;
+	r = session_recovery_attach(session, outcome);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
 	r = connection_start(session->connection, fd, negotiated, &keepalive, outcome->exp_stat_sn,
 			     early, early_bytes);
 	if (r < 0)

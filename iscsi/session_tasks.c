@@ -9,11 +9,12 @@
 #include "iscsi/session_private.h"
 #include "util/ring.h"
 
-#define DEADLINE_TICK_MS 250 /* how exactly command deadlines are kept */
+#define DEADLINE_TICK_MS    250 /* how exactly command deadlines are kept */
+#define MANAGEMENT_PAUSE_MS 100 /* before a target that was too busy is asked again */
 /* How long an abandoned task may go on before the target is asked to abort it. */
 #define ABANDONED_MAX_NS UINT64_C(1000000000)
 
-struct task *session_find_sent(struct session *session, be32 tag)
+static struct task *session_find_sent(struct session *session, be32 tag)
 {
 	uint32_t initiator_task_tag = be32_get(tag), index = initiator_task_tag & TAG_INDEX_MASK;
 	struct task *task;
@@ -21,7 +22,7 @@ struct task *session_find_sent(struct session *session, be32 tag)
 	if (index >= session->settings.commands_max)
 		return NULL;
 	task = &session->tasks[index];
-	if (task->state != TASK_SENT || task->initiator_task_tag != initiator_task_tag)
+	if (!task_is_running(task) || task->initiator_task_tag != initiator_task_tag)
 		return NULL;
 	return task;
 }
@@ -52,6 +53,8 @@ void session_release_task(struct session *session, struct task *task)
 	task_management_forget(task);
 	if (session->letting_go == task)
 		session->letting_go = NULL;
+	if (session->recovery)
+		recovery_forget(session->recovery, task);
 	task->state = TASK_FREE;
 	task->command = NULL;
 	list_prepend(&session->free, &task->link);
@@ -99,13 +102,6 @@ void session_answer_task(struct session *session, struct task *task)
 		session_finish_task(session, task);
 }
 
-void session_task_aborted(struct session *session, struct task *task)
-{
-	if (task->command)
-		task->command->result.outcome = task->abort_outcome;
-	session_answer_task(session, task);
-}
-
 void session_abandoned_over(struct session *session, be32 tag)
 {
 	struct task *task = session_find_sent(session, tag);
@@ -120,6 +116,13 @@ static void session_count_deadline(struct session *session)
 		ring_timer_arm(session->ring, &session->deadline_timer, DEADLINE_TICK_MS);
 }
 
+static void session_becomes_busy(struct session *session)
+{
+	connection_set_busy(session->connection, true);
+	if (session->recovery)
+		session_recovery_watch(session);
+}
+
 int session_execute(void *owner, struct nexus *nexus, struct scsi_command *command)
 {
 	struct session *session = owner;
@@ -130,7 +133,7 @@ int session_execute(void *owner, struct nexus *nexus, struct scsi_command *comma
 	if (command->timeout_ms)
 		session_count_deadline(session);
 	if (session->outstanding++ == 0)
-		connection_set_busy(session->connection, true);
+		session_becomes_busy(session);
 	if (list_empty(&session->free)) {
 		command->task = nexus;
 		list_append(&session->waiting, &command->link);
@@ -186,7 +189,7 @@ static void session_abort_task(struct session *session, struct task *task)
 	}
 }
 
-struct task *session_task_of(struct session *session, const struct scsi_command *command)
+static struct task *session_task_of(struct session *session, const struct scsi_command *command)
 {
 	for (uint32_t i = 0; i < session->settings.commands_max; i++) {
 		struct task *task = &session->tasks[i];
@@ -228,6 +231,11 @@ static void session_detach(struct session *session, struct task *task)
 	command->result = (struct scsi_result){.outcome = SCSI_IN_DOUBT};
 	list_append(&session->given_up, &command->link);
 	ring_defer(session->ring, &session->give_up);
+	list_remove(&task->link); /* nor is it sent again */
+	if (session->recovery)
+		recovery_forget(session->recovery, task);
+	if (task->state == TASK_HELD)
+		session_answer_task(session, task); /* the target is through with it */
 }
 
 void session_abandon(void *owner, struct scsi_command *command)
@@ -238,7 +246,7 @@ void session_abandon(void *owner, struct scsi_command *command)
 	assert(command->direction != SCSI_DATA_OUT);
 	if (!task || task->state == TASK_QUEUED)
 		session_abort(session, command);
-	else if (task->state == TASK_SENT && session->letting_go != task) {
+	else if (task_is_running(task) && session->letting_go != task) {
 		if (connection_let_go(session->connection, command->data, command->data_length))
 			session_detach(session, task);
 		else
@@ -252,7 +260,7 @@ void session_let_go(struct connection *connection)
 	struct task *task = session->letting_go;
 
 	session->letting_go = NULL;
-	if (task && task->state == TASK_SENT)
+	if (task && task_is_running(task))
 		session_detach(session, task);
 }
 
@@ -295,4 +303,27 @@ void session_check_deadlines(struct ring_timer *timer)
 	}
 	if (session->deadlines)
 		ring_timer_arm(session->ring, timer, DEADLINE_TICK_MS);
+}
+
+bool session_management_rejected(struct session *session)
+{
+	struct task *task = session_find_task(session, be32_of(session->management.referenced_tag));
+
+	if (!task_management_rejected(&session->management, task))
+		return false;
+	ring_timer_arm(session->ring, &session->management_timer, MANAGEMENT_PAUSE_MS);
+	return true;
+}
+
+/* The timer of a request that is out, or of the pause before the next. */
+void session_management_timeout(struct ring_timer *timer)
+{
+	struct session *session = container_of(timer, struct session, management_timer);
+
+	if (!session->management.paused) {
+		session_drop(session, "the target does not answer a task management request");
+		return;
+	}
+	task_management_resume(&session->management);
+	connection_kick(session->connection);
 }

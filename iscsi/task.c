@@ -23,16 +23,14 @@ void task_start(struct task *task, const struct nexus *nexus, struct scsi_comman
 	task->command = command;
 	task->lun = be64_of(nexus->lun);
 	task->state = TASK_QUEUED;
-	task->abort_wanted = task->abort_rejected = task->suspended = false;
-	task->abort_outcome = SCSI_ABORTED;
+	task->abort_wanted = task->abort_rejected = false;
 	list_init(&task->abort_link);
 	task->burst_first = task->burst_count = 0;
 	task->unsolicited = false;
 	task->r2t_sn = task->data_sn = task->received = task->sent = 0;
 	task->leaving = 0;
 	command->task = task;
-	/* outcome, status, its qualifier, sense_length and the residual; the sense bytes follow
-	 * from the length */
+	/* outcome, status, sense_length and the residual; the sense bytes follow from the length */
 	memset(&command->result, 0, __builtin_offsetof(struct scsi_result, sense));
 }
 
@@ -43,22 +41,6 @@ static void task_add_burst(struct task *task, struct task_burst burst)
 	assert(task->burst_count < ARRAY_SIZE(task->bursts));
 	task->bursts[at] = burst;
 	task->burst_count++;
-}
-
-/* §11.2.2.3: bytes 16 and up of a CDB in a header segment of their own, in no data length */
-static void task_add_extended_cdb(const struct scsi_command *command, struct pdu_slot *slot)
-{
-	struct ahs_extended_cdb *ahs = (struct ahs_extended_cdb *)slot->ahs;
-	uint32_t length = sizeof(*ahs) + command->cdb_rest_length;
-
-	assert(command->cdb_rest_length <= SCSI_CDB_REST_MAX);
-	*ahs = (struct ahs_extended_cdb){
-		.ahs_length = be16_of((uint16_t)(command->cdb_rest_length + 1)),
-		.ahs_type = AHS_EXTENDED_CDB,
-	};
-	memcpy(ahs->cdb_rest, command->cdb_rest, command->cdb_rest_length);
-	memset(ahs->cdb_rest + command->cdb_rest_length, 0, pdu_padding(length));
-	slot->scsi_command.total_ahs_length = (uint8_t)(pdu_padded(length) / 4);
 }
 
 void task_command_pdu(struct task *task, const struct negotiated *negotiated, uint32_t cmd_sn,
@@ -94,11 +76,6 @@ void task_command_pdu(struct task *task, const struct negotiated *negotiated, ui
 		.cmd_sn = be32_of(cmd_sn),
 	};
 	memcpy(bhs->cdb, command->cdb, sizeof(bhs->cdb));
-	if (command->cdb_rest_length)
-		task_add_extended_cdb(command, slot);
-	/* RFC 7144 §5.1.1: a reserved field below level 2 */
-	if (negotiated->protocol_level >= 2)
-		bhs->priority = (uint8_t)(command->priority << 4);
 	slot->data = command->data;
 	slot->data_length = immediate;
 	slot->owner = task;
@@ -110,6 +87,13 @@ void task_command_pdu(struct task *task, const struct negotiated *negotiated, ui
 							 .offset = immediate,
 							 .end = immediate + unsolicited});
 	}
+}
+
+void task_retry_pdu(struct task *task, const struct negotiated *negotiated, struct pdu_slot *slot)
+{
+	task->burst_first = task->burst_count = 0;
+	task->unsolicited = false;
+	task_command_pdu(task, negotiated, task->cmd_sn, slot);
 }
 
 void task_data_pdu(struct task *task, const struct negotiated *negotiated, struct pdu_slot *slot)
@@ -223,6 +207,17 @@ static uint32_t task_transferred(const struct task *task)
 	return task->command->direction == SCSI_DATA_IN ? task->received : task->sent;
 }
 
+int task_check_data(const struct task *task, const char **why)
+{
+	const struct scsi_command *command = task->command;
+
+	if (command->direction == SCSI_NO_DATA || !scsi_command_good(command) ||
+	    task_transferred(task) >= scsi_command_received(command))
+		return 0;
+	*why = "data is missing before the status"; /* lost PDU, §7.9; or never asked for */
+	return -EPROTO;
+}
+
 static int task_complete(struct task *task, uint8_t flags, uint8_t status, be32 residual,
 			 const char **why)
 {
@@ -237,10 +232,9 @@ static int task_complete(struct task *task, uint8_t flags, uint8_t status, be32 
 	result->residual_bytes = result->overflow || result->underflow ? be32_get(residual) : 0;
 	if (result->overflow && result->underflow)
 		*why = "overflow and underflow at once"; /* §11.4.1 */
-	else if (command->direction != SCSI_NO_DATA && scsi_command_good(command) &&
-		 task_transferred(task) < scsi_command_received(command))
-		*why = "data is missing before the status"; /* lost PDU, §7.9; or never asked for */
-	return *why ? -EPROTO : 0;
+	if (*why)
+		return -EPROTO;
+	return task->state == TASK_HELD ? 0 : task_check_data(task, why);
 }
 
 int task_status_in_data(struct task *task, const struct bhs_data_in *data_in, const char **why)

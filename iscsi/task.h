@@ -12,11 +12,11 @@
 #include <stdint.h>
 
 #include "iscsi/pdu.h"
-#include "scsi/command.h"
 #include "util/list.h"
 
 struct negotiated;
 struct nexus;
+struct scsi_command;
 
 #define TASK_R2T_MAX 8 /* we never negotiate a larger MaxOutstandingR2T */
 
@@ -30,16 +30,12 @@ struct pdu_slot {
 		struct bhs_nop_out nop_out;
 		struct bhs_task_management_request task_management;
 		struct bhs_logout_request logout;
-		struct bhs_text_request text_request;
+		struct bhs_snack snack;
 	};
-	/* right behind the header, as on the wire: pdu_ahs_length() bytes of it count */
-	uint8_t ahs[EXTENDED_CDB_MAX];
 	const void *data;
 	uint32_t data_length; /* bytes */
 	void *owner;	      /* told when the PDU has left; NULL when nobody cares */
 };
-
-static_assert(offsetof(struct pdu_slot, ahs) == BHS_LENGTH, "header segments follow each other");
 
 /* A run of Data-Out PDUs: the unsolicited burst, or the answer to one R2T. */
 struct task_burst {
@@ -52,6 +48,7 @@ enum task_state {
 	TASK_FREE,
 	TASK_QUEUED,   /* has a tag; no byte of it went out */
 	TASK_SENT,     /* its command PDU was handed to the connection */
+	TASK_HELD,     /* status is known; Data-In before it was lost and is asked for again */
 	TASK_ANSWERED, /* status is known; waits for PDUs that point into its data to leave */
 };
 
@@ -65,8 +62,6 @@ struct task {
 	uint32_t cmd_sn;
 	enum task_state state;
 	bool abort_wanted, abort_rejected; /* see struct task_management */
-	bool suspended;			   /* its data is not sent on: it is about to be ended */
-	enum scsi_outcome abort_outcome;   /* how it ends when the target has ended it */
 	uint16_t leaving; /* PDUs that were handed to the connection and have not left */
 
 	struct task_burst bursts[TASK_R2T_MAX + 1]; /* a queue; the unsolicited one is the extra */
@@ -85,6 +80,18 @@ void task_start(struct task *task, const struct nexus *nexus, struct scsi_comman
 /** task_command_pdu() - its SCSI Command PDU with immediate data; CmdSN is @cmd_sn from now on */
 void task_command_pdu(struct task *task, const struct negotiated *negotiated, uint32_t cmd_sn,
 		      struct pdu_slot *slot);
+
+/**
+ * task_retry_pdu() - its SCSI Command PDU once more, the same in every field, because the target
+ * never took it (§7.2.1); unsolicited data follows anew
+ */
+void task_retry_pdu(struct task *task, const struct negotiated *negotiated, struct pdu_slot *slot);
+
+/** task_is_running() - it was sent, and has not ended for us */
+static inline bool task_is_running(const struct task *task)
+{
+	return task->state == TASK_SENT || task->state == TASK_HELD;
+}
 
 /** task_has_data() - a Data-Out PDU is due */
 static inline bool task_has_data(const struct task *task)
@@ -124,3 +131,10 @@ int task_status_in_data(struct task *task, const struct bhs_data_in *data_in, co
  */
 int task_response(struct task *task, const struct bhs_scsi_response *response, const uint8_t *data,
 		  const char **why);
+
+/**
+ * task_check_data() - is all data of a task there whose status is known? For one in TASK_HELD;
+ * otherwise the two above have asked
+ * Return: 0; -EPROTO with @why set
+ */
+int task_check_data(const struct task *task, const char **why);

@@ -260,7 +260,7 @@ static void blame(struct dispatch *dispatch, const struct map_command *command, 
 	path->statistics.errors++;
 	if (command->login != path->login)
 		return; /* a late one of a nexus that is gone */
-	path->errors_in_a_row++;
+	path_error(path);
 	if (rule->verdict.action != RETRY_FAIL_PATH && path->errors_in_a_row < ERRORS_IN_A_ROW)
 		return;
 	if (path_usable(path) && path_group_has(dispatch->group, path_bit(path)))
@@ -355,6 +355,15 @@ static void act_other_path(struct dispatch *dispatch, struct map_command *comman
 	move_on(dispatch, command, path, &rule->verdict);
 }
 
+static void act_unmapped(struct dispatch *dispatch, struct map_command *command, struct path *path,
+			 const struct retry_rule *rule)
+{
+	path->statistics.errors++;
+	if (command->login == path->login)
+		path_unmapped(path, rule->meaning);
+	move_on(dispatch, command, path, &rule->verdict);
+}
+
 /*
  * Nobody may send this write again while its ghost can still be executed. Once the login that
  * carried it is known to be dead, it is as if it had never been sent.
@@ -380,6 +389,7 @@ static void (*const acts[RETRY_ACTION_COUNT])(struct dispatch *dispatch,
 	[RETRY_DELAY] = act_delay,
 	[RETRY_OTHER_PATH] = act_other_path,
 	[RETRY_FAIL_PATH] = act_other_path, /* blame() tells them apart */
+	[RETRY_UNMAPPED] = act_unmapped,
 	[RETRY_GUARD] = act_guard,
 };
 
@@ -415,7 +425,7 @@ static void scsi_done(struct scsi_command *scsi)
 	path_returned(path, command, action == RETRY_DONE, now(dispatch));
 	if (rule->verdict.flags)
 		heed_flags(dispatch, path, rule, &sense);
-	if (path_get_state(path) == PATH_ACTIVE && !path_usable(path))
+	if (path_state_carries(path->state) && !path_usable(path))
 		path_lost(path, "connection lost");
 	if (dispatch->shut_error && action != RETRY_DONE && action != RETRY_FAIL)
 		finish(dispatch, command, dispatch->shut_error);

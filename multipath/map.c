@@ -27,7 +27,10 @@ struct map {
 	struct path_group group;
 	struct dispatch dispatch;
 	struct ring_timer no_path_timer;
+	struct ring_timer health_timer; /* for what time does to the states of paths */
 };
+
+#define NS_PER_MS UINT64_C(1000000)
 
 static const struct map_observer nobody = {};
 
@@ -36,6 +39,7 @@ static const char *const state_names[MAP_STATE_COUNT] = {
 	[MAP_DEGRADED] = "degraded",
 	[MAP_NO_PATH_QUEUEING] = "no-path-queueing",
 	[MAP_NO_PATH_FAILING] = "no-path-failing",
+	[MAP_LOST] = "lost",
 };
 
 const char *map_state_name(enum map_state state)
@@ -90,8 +94,27 @@ static void no_path_expired(struct ring_timer *timer)
 	give_up(container_of(timer, struct map, no_path_timer));
 }
 
+static bool all_unmapped(const struct map *map)
+{
+	const struct path *path;
+
+	list_for_each (path, &map->paths, link) {
+		if (path->state != PATH_UNMAPPED)
+			return false;
+	}
+	return map->path_count > 0;
+}
+
 static void lose_last_path(struct map *map)
 {
+	if (map->state == MAP_LOST)
+		return;
+	if (all_unmapped(map)) {
+		ring_timer_disarm(map->ring, &map->no_path_timer);
+		set_state(map, MAP_LOST);
+		dispatch_give_up(&map->dispatch, -ENODEV);
+		return;
+	}
 	if (map->state == MAP_NO_PATH_FAILING)
 		return;
 	if (map->no_path_retry_ms == 0) {
@@ -141,15 +164,44 @@ static void update(struct map *map)
 	dispatch_resume(&map->dispatch);
 }
 
+static void set_health_timer(struct map *map)
+{
+	uint64_t now_ns = ring_now_ns(map->ring), first_ns = UINT64_MAX;
+	const struct path *path;
+
+	list_for_each (path, &map->paths, link)
+		first_ns = MIN(first_ns, path_due_ns(path));
+	if (first_ns == UINT64_MAX)
+		ring_timer_disarm(map->ring, &map->health_timer);
+	else
+		ring_timer_arm(map->ring, &map->health_timer,
+			       first_ns > now_ns ? (first_ns - now_ns) / NS_PER_MS + 1 : 1);
+}
+
+static void health_due(struct ring_timer *timer)
+{
+	struct map *map = container_of(timer, struct map, health_timer);
+	struct path *path;
+
+	list_for_each (path, &map->paths, link)
+		path_check_due(path);
+	set_health_timer(map);
+}
+
 /* --- from below --- */
 
 static void path_changed(struct path *path, enum path_state from, const char *reason)
 {
 	struct map *map = path->map;
 
+	path_group_update(&map->group, path);
 	if (map->observer->path_changed)
 		map->observer->path_changed(map, path, from, reason, map->userdata);
+	/* Silence of one path speaks against it only while another one does better. */
+	if (path->state == PATH_SUSPECT && path_group_has_better(&map->group, path))
+		path_strike(path, "suspect again and again");
 	update(map);
+	set_health_timer(map);
 }
 
 static void path_was_fenced(struct path *path)
@@ -219,6 +271,7 @@ int map_new(struct ring *ring, const struct unit *unit, const struct map_setting
 	dispatch_init(&map->dispatch, ring, &map->group, settings->no_path_retry_ms,
 		      settings->replacement_timeout_ms, settings->timeout_ms, &dispatch_owner);
 	ring_timer_init(&map->no_path_timer, no_path_expired);
+	ring_timer_init(&map->health_timer, health_due);
 	if (map->no_path_retry_ms == 0) {
 		map->state = MAP_NO_PATH_FAILING;
 		dispatch_give_up(&map->dispatch, -EIO);
@@ -237,6 +290,7 @@ void map_free(struct map *map)
 	while ((path = list_pop(&map->paths, struct path, link)))
 		path_free(path);
 	ring_timer_disarm(map->ring, &map->no_path_timer);
+	ring_timer_disarm(map->ring, &map->health_timer);
 	dispatch_deinit(&map->dispatch);
 	free(map);
 }
@@ -309,7 +363,7 @@ int map_add_path(struct map *map, struct nexus *nexus, void *userdata, struct pa
 	if (map->path_count == PATH_SLOTS)
 		return -ENOSPC;
 	slot = (unsigned)__builtin_ctzll(~map->slots);
-	r = path_new(map, nexus, slot, &path_owner, userdata, &path);
+	r = path_new(map->ring, map, nexus, slot, &path_owner, userdata, &path);
 	if (r < 0)
 		return r;
 

@@ -9,7 +9,8 @@
  * A command is sent on the path that the selector chooses. When a path fails, what is safe moves to
  * another path at once; a write whose fate is in doubt is held back (the guard) until its old nexus
  * is known to be dead or replacement_timeout is over. With no usable path, commands queue for
- * no_path_retry and then fail with EIO.
+ * no_path_retry and then fail with EIO; when all paths say that there is no such unit any more they
+ * fail with ENODEV at once.
  */
 
 #include <stdbool.h>
@@ -35,10 +36,12 @@ enum map_state {
 	MAP_DEGRADED,	      /* some are */
 	MAP_NO_PATH_QUEUEING, /* none is, commands queue */
 	MAP_NO_PATH_FAILING,  /* none is, commands fail with EIO */
+	MAP_LOST,	      /* all paths say that the unit is no more: they fail with ENODEV */
 	MAP_STATE_COUNT,
 };
 
-/** map_state_name() - as D-Bus and the CLI show it: "ok", "degraded", "no-path-queueing" … */
+/** map_state_name() - as D-Bus and the CLI show it: "ok", "degraded", "no-path-queueing", "lost" …
+ */
 const char *map_state_name(enum map_state state);
 
 /*
@@ -52,8 +55,8 @@ struct map_observer {
 	void (*map_changed)(struct map *map, enum map_state from, void *userdata);
 	/**
 	 * the unit said that its inventory, capacity, identity or state changed: look again. Where
-	 * the identity is in question the path is PENDING already, and waits for path_verified() or
-	 * path_quarantine().
+	 * the identity is in question the path is in VERIFY already, and waits for path_verified()
+	 * or path_quarantine().
 	 */
 	void (*attention)(struct map *map, struct path *path, uint8_t asc, uint8_t ascq,
 			  void *userdata);
@@ -105,7 +108,7 @@ void map_fail_all(struct map *map, int error);
 bool map_idle(const struct map *map);
 
 /**
- * map_add_path() - one more way to the unit, PENDING until path_verified()
+ * map_add_path() - one more way to the unit, in VERIFY until path_verified()
  * @nexus: alive as long as the path
  * @userdata: the owner's, see path_userdata()
  *

@@ -10,46 +10,16 @@
 #include "scsi/cdb.h"
 #include "scsi/nexus.h"
 #include "util/cleanup.h"
+#include "util/ring.h"
 
 #define ATTENTION_WINDOW_NS 500000000u /* one event on four paths, or told again and again */
 #define BUSY_WINDOW_NS	    5000000u   /* of being busy make one measurement of throughput */
 #define NS_PER_MS	    1000000u
 
-enum path_event {
-	EVENT_VERIFIED,
-	EVENT_LOST,
-	EVENT_FAILED,
-	EVENT_DOUBTED,
-	EVENT_QUARANTINED,
-	EVENT_COUNT,
-};
+static void health_changed(struct nexus_holder *holder, struct nexus *nexus, const char *reason);
 
-/* clang-format off */
-static const enum path_state steps[EVENT_COUNT][PATH_STATE_COUNT] = {
-	/*                      PENDING            ACTIVE             FAILED             QUARANTINED */
-	[EVENT_VERIFIED]    = { PATH_ACTIVE,       PATH_ACTIVE,       PATH_ACTIVE,       PATH_QUARANTINED },
-	[EVENT_LOST]        = { PATH_FAILED,       PATH_FAILED,       PATH_FAILED,       PATH_QUARANTINED },
-	[EVENT_FAILED]      = { PATH_FAILED,       PATH_FAILED,       PATH_FAILED,       PATH_QUARANTINED },
-	[EVENT_DOUBTED]     = { PATH_PENDING,      PATH_PENDING,      PATH_FAILED,       PATH_QUARANTINED },
-	[EVENT_QUARANTINED] = { PATH_QUARANTINED,  PATH_QUARANTINED,  PATH_QUARANTINED,  PATH_QUARANTINED },
-};
-/* clang-format on */
-
-static const char *const state_names[PATH_STATE_COUNT] = {
-	[PATH_PENDING] = "pending",
-	[PATH_ACTIVE] = "active",
-	[PATH_FAILED] = "failed",
-	[PATH_QUARANTINED] = "quarantined",
-};
-
-const char *path_state_name(enum path_state state)
-{
-	assert(state < PATH_STATE_COUNT);
-	return state_names[state];
-}
-
-int path_new(struct map *map, struct nexus *nexus, unsigned slot, const struct path_owner *owner,
-	     void *userdata, struct path **ret)
+int path_new(const struct ring *ring, struct map *map, struct nexus *nexus, unsigned slot,
+	     const struct path_owner *owner, void *userdata, struct path **ret)
 {
 	struct path *path = calloc(1, sizeof(*path));
 
@@ -57,7 +27,12 @@ int path_new(struct map *map, struct nexus *nexus, unsigned slot, const struct p
 	if (!path)
 		return -ENOMEM;
 	path->owner = owner;
+	path->ring = ring;
 	path->map = map;
+	path->state = PATH_VERIFY;
+	path->standing = PATH_ACTIVE;
+	path->holder.health_changed = health_changed;
+	nexus->holder = &path->holder;
 	path->nexus = nexus;
 	path->userdata = userdata;
 	path->slot = slot;
@@ -74,23 +49,58 @@ void path_free(struct path *path)
 	if (!path)
 		return;
 	assert(list_empty(&path->on_wire) && list_empty(&path->aborting));
+	if (path->nexus->holder == &path->holder)
+		path->nexus->holder = NULL;
 	list_remove(&path->link);
 	list_remove(&path->group_link);
 	free(path);
 }
 
-/* The only place that changes the state. */
-static void path_step(struct path *path, enum path_event event, const char *reason)
+/* --- states --- */
+
+static void enter_standing(struct path *path, enum path_state standing)
 {
-	enum path_state from = path->state, to = steps[event][from];
+	path->standing = standing;
+	if (standing == PATH_MARGINAL)
+		path_health_hold(&path->health, ring_now_ns(path->ring));
+}
+
+/* What it may be when it carries I/O next is decided when it ceases to, and begins then. */
+static void cross_border(struct path *path, enum path_state from, enum path_state_event event)
+{
+	bool carried = path_state_carries(from), carries = path_state_carries(path->state);
+
+	if (!carried && carries) {
+		path_health_admitted(&path->health, ring_now_ns(path->ring));
+		if (path->fell)
+			enter_standing(path, path->standing);
+		path->fell = false;
+	} else if (carried && !carries) {
+		path->trouble = 0;
+		if (event == PATH_EVENT_DOUBTED)
+			return; /* that is no fault of the path */
+		path->fell = true;
+		path->standing = path_health_fell(&path->health, ring_now_ns(path->ring))
+					 ? PATH_MARGINAL
+					 : PATH_PROBATION;
+	}
+}
+
+/* The only place that changes the state. */
+static void path_step(struct path *path, enum path_state_event event, const char *reason)
+{
+	enum path_state from = path->state, to = path_state_next(from, event, path->standing);
 
 	if (to == from)
 		return;
 	path->state = to;
+	cross_border(path, from, event);
+	if (to == PATH_PROBATION)
+		path_health_begin_probation(&path->health, ring_now_ns(path->ring));
 	path->errors_in_a_row = 0;
 	/* Whoever looks after the path saw the attention before this step, not the next. */
 	path->attention_ns = 0;
-	if (to == PATH_FAILED)
+	if (path_state_carries(from) && (to == PATH_FAILED || to == PATH_DOWN))
 		path->statistics.failures++;
 	path->owner->changed(path, from, reason);
 }
@@ -102,19 +112,27 @@ void path_verified(struct path *path)
 	if (!path->nexus->up)
 		return;
 	path->verified = true;
-	path_step(path, EVENT_VERIFIED, "identity verified");
+	path_step(path, PATH_EVENT_VERIFIED, "identity verified");
+	if (path->nexus->health != NEXUS_WELL)
+		health_changed(&path->holder, path->nexus, "still in trouble");
 }
 
 void path_lost(struct path *path, const char *reason)
 {
 	path->login++;
 	path->verified = false;
-	path_step(path, EVENT_LOST, reason);
+	path_step(path, PATH_EVENT_LOST, reason);
+}
+
+void path_unmapped(struct path *path, const char *reason)
+{
+	path->verified = false;
+	path_step(path, PATH_EVENT_UNMAPPED, reason);
 }
 
 void path_quarantine(struct path *path, const char *reason)
 {
-	path_step(path, EVENT_QUARANTINED, reason);
+	path_step(path, PATH_EVENT_QUARANTINED, reason);
 }
 
 void path_fenced(struct path *path)
@@ -125,21 +143,112 @@ void path_fenced(struct path *path)
 
 void path_fail(struct path *path, const char *reason)
 {
-	path_step(path, EVENT_FAILED, reason);
+	path_step(path, PATH_EVENT_FAILED, reason);
 }
+
+/* --- health --- */
+
+/* Its standing while it carries I/O, also if that does not show at the moment. */
+static void change_standing(struct path *path, enum path_state_event event,
+			    enum path_state standing, const char *reason)
+{
+	enter_standing(path, standing);
+	path_step(path, event, reason);
+}
+
+static void follow_trouble(struct path *path, const char *reason)
+{
+	if (path->trouble & (PATH_SILENT | PATH_UNANSWERED))
+		path_step(path, PATH_EVENT_SUSPECTED, reason);
+	else if (path->trouble)
+		path_step(path, PATH_EVENT_THROTTLED, reason);
+	else
+		path_step(path, PATH_EVENT_CLEARED, reason);
+}
+
+static void health_changed(struct nexus_holder *holder, struct nexus *nexus, const char *reason)
+{
+	static const unsigned trouble[NEXUS_HEALTH_COUNT] = {
+		[NEXUS_SUSPECT] = PATH_SILENT,
+		[NEXUS_THROTTLED] = PATH_CLOSED,
+	};
+	struct path *path = container_of(holder, struct path, holder);
+
+	path->trouble &= PATH_UNANSWERED;
+	path->trouble |= trouble[nexus->health];
+	follow_trouble(path, reason);
+}
+
+void path_suspect(struct path *path, const char *reason)
+{
+	path->trouble |= PATH_UNANSWERED;
+	follow_trouble(path, reason);
+}
+
+void path_strike(struct path *path, const char *reason)
+{
+	if (path_state_carries(path->state) && path->standing != PATH_MARGINAL &&
+	    path_health_strike(&path->health, ring_now_ns(path->ring)))
+		change_standing(path, PATH_EVENT_STRUCK, PATH_MARGINAL, reason);
+}
+
+void path_error(struct path *path)
+{
+	path->errors_in_a_row++;
+	if (path->standing == PATH_PROBATION)
+		path_health_begin_probation(&path->health, ring_now_ns(path->ring));
+	if (path_health_error(&path->health))
+		path_strike(path, "too many commands fail");
+}
+
+/* A command ended well while the path is something else than simply active. */
+static void path_proof(struct path *path)
+{
+	if (path->trouble) {
+		path->trouble &= PATH_CLOSED;
+		follow_trouble(path, "it answers again");
+	}
+	if (path->state == PATH_PROBATION && path_health_proof(&path->health))
+		change_standing(path, PATH_EVENT_PROVED, PATH_ACTIVE, "it has proved itself");
+}
+
+uint64_t path_due_ns(const struct path *path)
+{
+	if (!path_state_carries(path->state))
+		return UINT64_MAX;
+	if (path->standing == PATH_MARGINAL)
+		return path->health.hold_end_ns;
+	/* Time proves nothing while it is in trouble. */
+	if (path->state == PATH_PROBATION)
+		return path->health.probation_ns + PATH_PROBATION_NS;
+	return UINT64_MAX;
+}
+
+void path_check_due(struct path *path)
+{
+	if (ring_now_ns(path->ring) < path_due_ns(path))
+		return;
+	if (path->standing == PATH_MARGINAL)
+		change_standing(path, PATH_EVENT_HELD, PATH_PROBATION,
+				"it was held back for long enough");
+	else
+		change_standing(path, PATH_EVENT_PROVED, PATH_ACTIVE, "it has proved itself");
+}
+
+/* --- what it may carry --- */
 
 bool path_reinstate(struct path *path, const char *reason)
 {
 	if (path->state != PATH_FAILED || !path->verified || !path->nexus->up)
 		return false;
-	path_step(path, EVENT_VERIFIED, reason);
+	path_step(path, PATH_EVENT_VERIFIED, reason);
 	return true;
 }
 
 void path_doubt_identity(struct path *path, const char *reason)
 {
 	path->verified = false;
-	path_step(path, EVENT_DOUBTED, reason);
+	path_step(path, PATH_EVENT_DOUBTED, reason);
 }
 
 enum path_state path_get_state(const struct path *path)
@@ -174,7 +283,7 @@ unsigned path_in_doubt(const struct path *path)
 
 bool path_usable(const struct path *path)
 {
-	return path->state == PATH_ACTIVE && path->nexus->up;
+	return path_state_carries(path->state) && path->nexus->up;
 }
 
 uint64_t path_bit(const struct path *path)
@@ -249,6 +358,7 @@ static void count_good(struct path *path, const struct map_command *command, uin
 	uint64_t latency_ns = now_ns - command->sent_ns;
 
 	path->errors_in_a_row = 0;
+	path_health_good(&path->health);
 	if (command->kind == MAP_FLUSH) {
 		statistics->flushes++;
 		return;
@@ -286,6 +396,8 @@ void path_returned(struct path *path, struct map_command *command, bool good, ui
 		count_good(path, command, now_ns);
 	}
 	measure_throughput(path, now_ns);
+	if (good && path->state != PATH_ACTIVE && command->login == path->login)
+		path_proof(path);
 }
 
 void path_abort(struct path *path, struct map_command *command)

@@ -11,24 +11,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "multipath/path_health.h"
+#include "multipath/path_state.h"
+#include "scsi/nexus.h"
 #include "util/list.h"
 
 struct map;
 struct map_command;
-struct nexus;
 struct path;
-
-enum path_state {
-	PATH_PENDING,	  /* identity not verified yet, or to be verified again */
-	PATH_ACTIVE,	  /* carries I/O */
-	PATH_FAILED,	  /* its nexus is down, or failed too often */
-	PATH_QUARANTINED, /* leads to another unit than it should: never used */
-	PATH_STATE_COUNT,
-};
-
-/** path_state_name() - as D-Bus and the CLI show it: "pending", "active", "failed", "quarantined"
- */
-const char *path_state_name(enum path_state state);
+struct ring;
 
 /* Counters of a path since it exists. Read on the worker, copied to others. */
 struct path_statistics {
@@ -45,8 +36,10 @@ struct path_statistics {
 /**
  * path_verified() - the identity behind the nexus was checked since its last login: use it
  *
- * Ends PENDING and FAILED, not QUARANTINED. It also says that the nexus was logged in again since
- * path_lost(), which killed what the old nexus still had: so it implies path_fenced().
+ * It carries I/O from then on, unless it is quarantined: at first on probation if it has carried
+ * some before and fell, or marginal if it does so again and again. It also says that the nexus was
+ * logged in again since path_lost(), which killed what the old nexus still had: so it implies
+ * path_fenced().
  */
 void path_verified(struct path *path);
 
@@ -55,6 +48,13 @@ void path_verified(struct path *path);
  * @reason: a few plain words, for the observer
  */
 void path_lost(struct path *path, const char *reason);
+
+/**
+ * path_unmapped() - the target says that there is no such unit behind the nexus
+ *
+ * Not a fault of the path. When all paths of a map say so the unit is lost.
+ */
+void path_unmapped(struct path *path, const char *reason);
 
 /** path_quarantine() - another unit answers behind it: no read, no write, until it is removed */
 void path_quarantine(struct path *path, const char *reason);
@@ -85,12 +85,25 @@ struct path_owner {
 	void (*fenced)(struct path *path);
 };
 
+/* Why a path is suspect or throttled; bits. */
+enum path_trouble {
+	PATH_SILENT = 1,     /* its transport says so: all that goes through it is suspect */
+	PATH_UNANSWERED = 2, /* the unit behind it leaves commands unanswered */
+	PATH_CLOSED = 4,     /* its transport may not send */
+};
+
 struct path {
 	const struct path_owner *owner;
+	const struct ring *ring;
 	struct map *map;
 	struct nexus *nexus;
+	struct nexus_holder holder;
 	void *userdata;
 	enum path_state state;
+	enum path_state standing; /* see path_state.h */
+	unsigned trouble;	  /* enum path_trouble */
+	bool fell;		  /* since it was let in last; its standing is new */
+	struct path_health health;
 	unsigned slot;		  /* 0 … PATH_SLOTS-1, unique in its map */
 	bool last;		  /* what its nexus was told last */
 	bool verified;		  /* its identity, since its last login */
@@ -117,18 +130,32 @@ struct path {
 /* A command costs its bytes and this, so that many small ones count too. */
 #define PATH_COMMAND_COST 4096
 
-/** path_new() - PENDING; Return: 0 or -ENOMEM */
-int path_new(struct map *map, struct nexus *nexus, unsigned slot, const struct path_owner *owner,
-	     void *userdata, struct path **ret);
+/**
+ * path_new() - in PATH_VERIFY; it is the holder of @nexus from now on
+ * @ring: for its clock
+ * Return: 0 or -ENOMEM
+ */
+int path_new(const struct ring *ring, struct map *map, struct nexus *nexus, unsigned slot,
+	     const struct path_owner *owner, void *userdata, struct path **ret);
 /** path_free() - nothing may be on its wire; NULL is fine */
 void path_free(struct path *path);
 
-/** path_usable() - active, and its nexus takes commands */
+/** path_usable() - it carries I/O, and its nexus takes commands */
 bool path_usable(const struct path *path);
 /** path_bit() - its bit in map_command.tried */
 uint64_t path_bit(const struct path *path);
+/** path_error() - a command of its present login failed, and it is to blame */
+void path_error(struct path *path);
+/** path_strike() - something else speaks against it: see path_health.h */
+void path_strike(struct path *path, const char *reason);
 /** path_fail() - it failed commands too often; its nexus is still up */
 void path_fail(struct path *path, const char *reason);
+/** path_suspect() - commands stay unanswered; over with the first that ends well */
+void path_suspect(struct path *path, const char *reason);
+/** path_due_ns() - when time alone changes its state; UINT64_MAX = never */
+uint64_t path_due_ns(const struct path *path);
+/** path_check_due() - look whether that time has come */
+void path_check_due(struct path *path);
 /**
  * path_reinstate() - use it again after path_fail(), because no other path is left
  * Return: false when it must not be used, or is in use.

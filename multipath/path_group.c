@@ -6,30 +6,84 @@
 #include "multipath/path.h"
 #include "multipath/selector.h"
 
+#define PROBATION_SHARE 10
+
 void path_group_init(struct path_group *group, const struct selector_ops *selector)
 {
-	group->selector = selector;
+	*group = (struct path_group){.selector = selector};
 	list_init(&group->paths);
 }
 
 void path_group_add(struct path_group *group, struct path *path)
 {
 	list_append(&group->paths, &path->group_link);
+	path_group_update(group, path);
+}
+
+static void forget(struct path_group *group, const struct path *path)
+{
+	for (unsigned rank = 0; rank < PATH_RANKS; rank++)
+		group->ranked[rank] &= ~path_bit(path);
+	group->probation &= ~path_bit(path);
 }
 
 void path_group_remove(struct path_group *group, struct path *path)
 {
 	list_remove(&path->group_link);
+	forget(group, path);
+}
+
+void path_group_update(struct path_group *group, const struct path *path)
+{
+	int rank = path_state_rank(path->state);
+
+	forget(group, path);
+	if (rank >= 0)
+		group->ranked[rank] |= path_bit(path);
+	if (path->state == PATH_PROBATION)
+		group->probation |= path_bit(path);
+}
+
+/* One command in ten of its share: those on probation together have a turn like that. */
+static uint64_t spare_probation(struct path_group *group, uint64_t among)
+{
+	uint64_t trusted = among & ~group->probation;
+
+	if (!trusted)
+		return among;
+	if (++group->turn < PROBATION_SHARE * (unsigned)__builtin_popcountll(among))
+		return trusted;
+	group->turn = 0;
+	return among & group->probation;
+}
+
+static struct path *choose(struct path_group *group, uint64_t avoid, uint64_t cost, uint64_t now_ns)
+{
+	for (unsigned rank = 0; rank < PATH_RANKS; rank++) {
+		uint64_t all = group->ranked[rank] & ~avoid, among = all;
+		struct path *path;
+
+		if (!all)
+			continue;
+		if (all & group->probation)
+			among = spare_probation(group, all);
+		path = group->selector->choose(&group->paths, ~among, cost, now_ns);
+		if (!path && among != all) /* those are down, and nobody was told yet */
+			path = group->selector->choose(&group->paths, ~all, cost, now_ns);
+		if (path)
+			return path;
+	}
+	return NULL;
 }
 
 struct path *path_group_choose(struct path_group *group, const struct map_command *command,
 			       uint64_t now_ns)
 {
 	uint64_t cost = PATH_COMMAND_COST + (uint64_t)command->scsi.data_length;
-	struct path *path = group->selector->choose(&group->paths, command->tried, cost, now_ns);
+	struct path *path = choose(group, command->tried, cost, now_ns);
 
 	if (!path && command->tried)
-		path = group->selector->choose(&group->paths, 0, cost, now_ns);
+		path = choose(group, 0, cost, now_ns);
 	if (path) {
 		list_remove(&path->group_link);
 		list_append(&group->paths, &path->group_link);
@@ -48,12 +102,24 @@ bool path_group_has(const struct path_group *group, uint64_t avoid)
 	return false;
 }
 
+bool path_group_has_better(const struct path_group *group, const struct path *path)
+{
+	const struct path *other;
+
+	list_for_each (other, &group->paths, group_link) {
+		if (path_usable(other) &&
+		    path_state_rank(other->state) < path_state_rank(path->state))
+			return true;
+	}
+	return false;
+}
+
 struct path *path_group_find_down(const struct path_group *group)
 {
 	struct path *path;
 
 	list_for_each (path, &group->paths, group_link) {
-		if (path->state == PATH_ACTIVE && !path_usable(path))
+		if (path_state_carries(path->state) && !path_usable(path))
 			return path;
 	}
 	return NULL;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "multipath/path_state.h"
 #include "util/list.h"
 
 struct map_command;
@@ -18,7 +19,10 @@ struct selector_ops;
 
 struct path_group {
 	const struct selector_ops *selector;
-	struct list paths; /* struct path by group_link, least recently chosen first */
+	struct list paths;	     /* struct path by group_link, least recently chosen first */
+	uint64_t ranked[PATH_RANKS]; /* bit per path slot: paths in a state of that rank */
+	uint64_t probation;	     /* those of rank 0 that get only a small share */
+	unsigned turn;		     /* commands since one of them had one */
 };
 
 void path_group_init(struct path_group *group, const struct selector_ops *selector);
@@ -26,11 +30,14 @@ void path_group_init(struct path_group *group, const struct selector_ops *select
 /** path_group_add() - @path may be chosen as soon as it is usable */
 void path_group_add(struct path_group *group, struct path *path);
 void path_group_remove(struct path_group *group, struct path *path);
+/** path_group_update() - the state of @path changed */
+void path_group_update(struct path_group *group, const struct path *path);
 
 /**
  * path_group_choose() - the path for @command
  *
- * One that @command->tried does not name, if there is one; else any usable one.
+ * One that @command->tried does not name, if there is one; else any usable one. Of those one of the
+ * best rank; and on probation only now and then.
  * Return: NULL when no path is usable.
  */
 struct path *path_group_choose(struct path_group *group, const struct map_command *command,
@@ -39,5 +46,9 @@ struct path *path_group_choose(struct path_group *group, const struct map_comman
 /** path_group_has() - is there a usable path that is not in @avoid (bit per path slot)? */
 bool path_group_has(const struct path_group *group, uint64_t avoid);
 
-/** path_group_find_down() - an active path whose nexus is down, which nobody told the path yet */
+/** path_group_has_better() - is there a usable path of a better rank than @path? */
+bool path_group_has_better(const struct path_group *group, const struct path *path);
+
+/** path_group_find_down() - a path that carries I/O and whose nexus is down, which nobody told the
+ * path yet */
 struct path *path_group_find_down(const struct path_group *group);

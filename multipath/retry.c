@@ -35,6 +35,7 @@
 	.verdict.action = RETRY_DELAY, .verdict.delay_ms = (ms), .verdict.same_limit = (n)
 #define OTHER	  .verdict.action = RETRY_OTHER_PATH
 #define FAIL_PATH .verdict.action = RETRY_FAIL_PATH
+#define UNMAPPED  .verdict.action = RETRY_UNMAPPED
 #define GUARD	  .verdict.action = RETRY_GUARD
 #define OTHERS(n) .verdict.other_limit = (n)
 #define PAUSE(ms) .verdict.delay_ms = (ms)
@@ -125,7 +126,7 @@ static const struct retry_rule rules[] = {
 	{CODE(0x5, 0x20),                     FAIL(EACCES), .meaning = "access denied"},
 	{SENSE(0x5, 0x21, 0x00),              FAIL(EIO), FLAGS(ATTENTION), .meaning = "block address out of range"},
 	{CODE(0x5, 0x21),                     FAIL(EIO), .meaning = "invalid address"},
-	{SENSE(0x5, 0x25, 0x00),              FAIL_PATH, FLAGS(ATTENTION), .meaning = "logical unit not supported: unmapped"},
+	{SENSE(0x5, 0x25, 0x00),              UNMAPPED, FLAGS(ATTENTION), .meaning = "logical unit not supported: unmapped"},
 	{SENSE(0x5, 0x26, 0x04),              FAIL(EBADE), FLAGS(ATTENTION), .meaning = "invalid release of a reservation"},
 	{SENSE(0x5, 0x27, 0x07),              FAIL(ENOSPC), FLAGS(ATTENTION), .meaning = "space allocation failed"},
 	{SENSE(0x5, 0x27, 0x08),              FAIL(EIO), .meaning = "zone is read only"},
@@ -163,7 +164,7 @@ static const struct retry_rule rules[] = {
 	{CODE(0xb, 0x10),                     FAIL(EILSEQ), .meaning = "protection information check failed"},
 	{SENSE(0xb, 0x11, 0x13),              SAME(3), .meaning = "failed retransmission (SNACK)"},
 	{SENSE(0xb, 0x1b, 0x00),              OTHER, .meaning = "synchronous data transfer error"},
-	{SENSE(0xb, 0x25, 0x00),              FAIL_PATH, FLAGS(ATTENTION), .meaning = "logical unit not supported: unmapped"},
+	{SENSE(0xb, 0x25, 0x00),              UNMAPPED, FLAGS(ATTENTION), .meaning = "logical unit not supported: unmapped"},
 	{CODE(0xb, 0x29),                     SAME(8), FLAGS(NEW_NEXUS), .meaning = "power on, reset, or nexus loss"},
 	{SENSES(0xb, 0x2e, 0x01, 0x03),       FAIL(ETIME), .meaning = "command duration limit"},
 	{CODE(0xb, 0x2f),                     SAME(8), FLAGS(LOST), .meaning = "commands cleared by another initiator"},

@@ -25,6 +25,7 @@ enum retry_action {
 	RETRY_DELAY,	  /* as SAME_PATH, @delay_ms later */
 	RETRY_OTHER_PATH, /* send it on another path now, one that it was not tried on */
 	RETRY_FAIL_PATH,  /* the same, and this path is not to be used, unless it is the last */
+	RETRY_UNMAPPED,	  /* the same, there is no unit behind this path any more */
 	RETRY_GUARD,	  /* a write in doubt: see guard.h */
 	RETRY_ACTION_COUNT,
 };

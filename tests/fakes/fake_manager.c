@@ -52,7 +52,7 @@ __attribute__((weak)) const char *map_state_name(enum map_state state);
 __attribute__((weak)) const char *map_state_name(enum map_state state)
 {
 	static const char *const names[MAP_STATE_COUNT] = {"ok", "degraded", "no-path-queueing",
-							   "no-path-failing"};
+							   "no-path-failing", "lost"};
 
 	return names[state];
 }
@@ -60,10 +60,22 @@ __attribute__((weak)) const char *map_state_name(enum map_state state)
 __attribute__((weak)) const char *path_state_name(enum path_state state);
 __attribute__((weak)) const char *path_state_name(enum path_state state)
 {
-	static const char *const names[PATH_STATE_COUNT] = {"pending", "active", "failed",
-							    "quarantined"};
+	static const char *const names[PATH_STATE_COUNT] = {
+		"down",	     "verify",	 "probation", "active",	  "suspect",
+		"throttled", "marginal", "failed",    "unmapped", "quarantined"};
 
 	return names[state];
+}
+
+__attribute__((weak)) bool path_state_carries(enum path_state state);
+__attribute__((weak)) bool path_state_carries(enum path_state state)
+{
+	return state >= PATH_PROBATION && state <= PATH_MARGINAL;
+}
+
+const char *path_view_state(const struct path_view *path)
+{
+	return path_state_name(path->state);
 }
 
 const char *session_state_name(enum session_state state)

@@ -213,12 +213,17 @@ static bool take_attention(struct fake_nexus *fake, struct scsi_command *command
 static void unit_execute(struct fake_nexus *fake, struct scsi_command *command)
 {
 	static const uint8_t no_unit[36] = {0x7f, 0, 0x05, 0x02, 31};
+	const struct fake_origin origin = {
+		.target_port_group = fake->target_port_group,
+		.relative_port = fake->relative_port,
+		.luns = fake->luns,
+		.lun_count = fake->lun_count,
+	};
 
 	if (take_attention(fake, command))
 		return;
 	if (fake->unit)
-		fake_unit_execute(fake->unit, command, fake->luns, fake->lun_count,
-				  fake->target_port_group, fake->relative_port);
+		fake_unit_execute(fake->unit, command, &origin);
 	else if (command->cdb[0] == SCSI_INQUIRY && !(command->cdb[1] & 1))
 		fake_data_in(command, no_unit, sizeof(no_unit));
 	else

@@ -268,6 +268,9 @@ int fake_target_new(const char *script, struct fake_target **ret,
 	if (r == 0) {
 		r = listen_on_all(&target->settings);
 		target->unit = fake_unit_new(target->settings.blocks, target->settings.block_size);
+		target->unit->physical_exponent = (uint8_t)target->settings.physical_exponent;
+		target->unit->read_only = target->settings.read_only;
+		target->unit->tells_resets = target->settings.attentions;
 		target->next_tag = target->settings.first_tag;
 	}
 	if (r == 0) {
@@ -287,7 +290,6 @@ static void free_connection(struct fake_connection *connection)
 {
 	fake_end(connection, false);
 	fake_tasks_end(connection);
-	fake_order_free(connection);
 	fake_buffer_free(&connection->in);
 	fake_buffer_free(&connection->out);
 	fake_buffer_free(&connection->held);
@@ -327,10 +329,8 @@ void fake_target_free(struct fake_target *target)
 	for (size_t i = 0; i < target->settings.portal_count; i++)
 		if (target->settings.portals[i].fd > 0)
 			close(target->settings.portals[i].fd);
-	for (size_t i = 0; i < target->record_count; i++) {
+	for (size_t i = 0; i < target->record_count; i++)
 		free(target->record[i].data);
-		free(target->record[i].ahs);
-	}
 	free(target->record);
 	free_rules(target->rules);
 	fake_buffer_free(&target->complaints);

@@ -487,7 +487,13 @@ static int parse_range(const char *word, struct fake_rule *rule)
 	return n < 1 || rule->first == 0 ? -EINVAL : 0;
 }
 
-/* on PDU [field=value …] [#N] : ACTION ; ACTION */
+/* @N on connections to the Nth portal */
+static int parse_portal(const char *word, struct fake_rule *rule)
+{
+	return sscanf(word, "@%u", &rule->portal) == 1 && rule->portal > 0 ? 0 : -EINVAL;
+}
+
+/* on PDU [field=value …] [@N] [#N] : ACTION ; ACTION */
 static int parse_rule(struct fake_target *target, struct words *words)
 {
 	struct fake_rule *rule = calloc(1, sizeof(*rule)), **end = &target->rules;
@@ -498,6 +504,11 @@ static int parse_rule(struct fake_target *target, struct words *words)
 	rule->first = 1;
 	r = parse_pattern(words, &rule->pattern);
 	word = next_word(words);
+	if (r == 0 && word && *word == '@') {
+		if (parse_portal(word, rule) < 0)
+			r = wrong(words, "no number of a portal", word);
+		word = next_word(words);
+	}
 	if (r == 0 && word && *word == '#') {
 		if (parse_range(word, rule) < 0)
 			r = wrong(words, "no range of PDUs", word);
@@ -609,6 +620,9 @@ static const struct {
 	{"login-bytes", offsetof(struct fake_settings, login_bytes)},
 	{"first-tag", offsetof(struct fake_settings, first_tag)},
 	{"chap-algorithm", offsetof(struct fake_settings, chap_algorithm)},
+	{"physical-exponent", offsetof(struct fake_settings, physical_exponent)},
+	{"read-only", offsetof(struct fake_settings, read_only)},
+	{"attentions", offsetof(struct fake_settings, attentions)},
 };
 
 static int run_setting(struct fake_target *target, struct words *words, const char *word)
@@ -651,6 +665,13 @@ static int run_setting(struct fake_target *target, struct words *words, const ch
 	return wrong(words, "no such word", word);
 }
 
+/* No rule applies any more. What a rule began goes on, so its actions stay. */
+static void forget_rules(struct fake_target *target)
+{
+	for (struct fake_rule *rule = target->rules; rule; rule = rule->next)
+		rule->forgotten = true;
+}
+
 /* At once, on every connection. */
 static int run_action(struct fake_target *target, struct words *words)
 {
@@ -675,6 +696,8 @@ static int run_line(struct fake_target *target, const char *line, char *problem)
 	word = next_word(&words);
 	if (word && strcmp(word, "on") == 0) {
 		r = parse_rule(target, &words);
+	} else if (word && strcmp(word, "forget") == 0) {
+		forget_rules(target);
 	} else if (word && text_value_of(verbs, ARRAY_SIZE(verbs), word, &verb) == 0) {
 		words.next--;
 		r = run_action(target, &words);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/fakes/fake_target_private.h"
+#include "tests/fakes/fake_unit.h"
 #include "tests/fakes/request_rules.h"
 #include "util/cleanup.h"
 #include "util/crc32c.h"
@@ -90,11 +91,6 @@ void fake_record(struct fake_connection *connection, uint8_t event, const struct
 	};
 	if (bhs)
 		pdu->bhs = *bhs;
-	if (bhs && bhs->total_ahs_length) {
-		pdu->ahs = malloc(pdu_ahs_length(bhs));
-		assert(pdu->ahs);
-		memcpy(pdu->ahs, connection->ahs, pdu_ahs_length(bhs));
-	}
 	if (length && keeps_data(event)) {
 		pdu->data = malloc(length + 1);
 		assert(pdu->data);
@@ -111,6 +107,7 @@ void fake_record(struct fake_connection *connection, uint8_t event, const struct
 void fake_end(struct fake_connection *connection, bool reset)
 {
 	static const struct linger at_once = {.l_onoff = 1};
+	struct fake_origin origin;
 
 	if (connection->fd < 0)
 		return;
@@ -119,6 +116,8 @@ void fake_end(struct fake_connection *connection, bool reset)
 	close(connection->fd);
 	connection->fd = -1;
 	fake_tasks_end(connection);
+	if (connection->full_feature && !connection->discovery)
+		fake_unit_nexus_lost(connection->target->unit, fake_origin_of(connection, &origin));
 }
 
 /* --- out --- */
@@ -243,9 +242,13 @@ static void act_on_outgoing(struct fake_connection *connection, struct outgoing 
 	}
 }
 
-static bool rule_applies(struct fake_rule *rule, uint8_t event, const struct bhs *bhs)
+static bool rule_applies(const struct fake_connection *connection, struct fake_rule *rule,
+			 const struct bhs *bhs)
 {
-	if (!fake_pattern_fits(&rule->pattern, event, bhs))
+	ptrdiff_t portal = connection->portal - connection->target->settings.portals + 1;
+
+	if (rule->forgotten || (rule->portal && rule->portal != (unsigned)portal) ||
+	    !fake_pattern_fits(&rule->pattern, pdu_opcode(bhs), bhs))
 		return false;
 	rule->seen++;
 	return rule->seen >= rule->first && (!rule->last || rule->seen <= rule->last);
@@ -293,7 +296,7 @@ static void send_through(struct fake_connection *connection, struct outgoing *pd
 
 	pdu->bhs.data_segment_length = be24_of((uint32_t)pdu->data.length);
 	for (; rule && connection->fd >= 0; rule = rule->next) {
-		if (!rule_applies(rule, pdu_opcode(&pdu->bhs), &pdu->bhs))
+		if (!rule_applies(connection, rule, &pdu->bhs))
 			continue;
 		for (struct fake_action *action = rule->actions; action; action = action->next)
 			act_on_outgoing(connection, pdu, action);
@@ -425,7 +428,7 @@ static struct incoming apply_rules(struct fake_connection *connection, const str
 
 	for (struct fake_rule *rule = connection->target->rules; rule && connection->fd >= 0;
 	     rule = rule->next) {
-		if (!rule_applies(rule, pdu_opcode(bhs), bhs))
+		if (!rule_applies(connection, rule, bhs))
 			continue;
 		for (struct fake_action *action = rule->actions; action; action = action->next)
 			act_on_incoming(connection, bhs, action, &fate);
@@ -448,8 +451,7 @@ static void check_numbers(struct fake_connection *connection, const struct bhs *
 	connection->heard_stat_sn = exp_stat_sn;
 	if (opcode == PDU_DATA_OUT || opcode == PDU_SNACK)
 		return;
-	if (cmd_sn != connection->next_cmd_sn &&
-	    ((bhs->opcode & PDU_IMMEDIATE) || !fake_order_misses(connection, cmd_sn)))
+	if (cmd_sn != connection->exp_cmd_sn)
 		fake_complain(connection, bhs, "CmdSN is not the next one (4.2.2.1)");
 	if (bhs->opcode & PDU_IMMEDIATE)
 		return;
@@ -471,11 +473,13 @@ static void check_request(struct fake_connection *connection, const struct bhs *
 		check_numbers(connection, bhs);
 }
 
-/* Unsolicited data of a command that stands behind a hole in CmdSN. */
-static bool waits_for_its_command(struct fake_connection *connection, const struct bhs *bhs)
+/* Such a command is not there at all (§4.2.2.1). */
+static bool outside_window(const struct fake_connection *connection, const struct bhs *bhs)
 {
-	return pdu_opcode(bhs) == PDU_DATA_OUT && fake_order_waits(connection) &&
-	       !fake_find_task(connection, bhs->initiator_task_tag);
+	uint32_t cmd_sn = be32_get(((const struct bhs_request *)bhs)->cmd_sn);
+
+	return connection->spoke &&
+	       (sn_less(cmd_sn, connection->exp_cmd_sn) || sn_less(connection->max_cmd_sn, cmd_sn));
 }
 
 static void process(struct fake_connection *connection, const struct bhs *bhs, const uint8_t *data,
@@ -488,19 +492,12 @@ static void process(struct fake_connection *connection, const struct bhs *bhs, c
 	fake_record(connection, pdu_opcode(bhs), bhs, data, length);
 	check_request(connection, bhs);
 	fate = apply_rules(connection, bhs);
-	if (connection->fd < 0 || connection->frozen)
+	if (connection->fd < 0 || connection->frozen || fate.lose)
 		return;
-	if (fate.lose) {
-		if (counts)
-			fake_order_lost(connection,
-					be32_get(((const struct bhs_request *)bhs)->cmd_sn));
+	if (counts && outside_window(connection, bhs))
 		return;
-	}
-	if (counts || waits_for_its_command(connection, bhs)) {
-		fake_order_take(connection, bhs, data, length,
-				&(struct fake_order){counts, fate.ignore, fate.answer});
-		return;
-	}
+	if (counts)
+		connection->exp_cmd_sn++;
 	if (fate.ignore)
 		return;
 	if (!connection->full_feature) {
@@ -555,7 +552,6 @@ bool fake_take(struct fake_connection *connection)
 		fake_complain(connection, &bhs, "a wrong header digest (11.2.3)");
 	if (data_digest && length && !digest_is(data, pdu_padded(length)))
 		fake_complain(connection, &bhs, "a wrong data digest (11.2.3)");
-	memcpy(connection->ahs, at + BHS_LENGTH, pdu_ahs_length(&bhs));
 	check_padding(connection, &bhs, data + length);
 	process(connection, &bhs, data, length);
 	fake_buffer_drop(&connection->in, total);

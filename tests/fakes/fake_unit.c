@@ -8,22 +8,13 @@
 #include <string.h>
 
 #include "scsi/cdb.h"
-#include "scsi/command.h"
-#include "util/bytes.h"
+#include "tests/fakes/fake_unit_private.h"
 #include "util/cleanup.h"
 
-#define ANSWER_MAX 4096 /* bytes of the longest parameter data, REPORT LUNS left out */
-
-/* One command on its way through the unit. */
-struct request {
-	struct fake_unit *unit;
-	struct scsi_command *command;
-	const uint64_t *luns;
-	size_t lun_count;
-	uint16_t target_port_group, relative_port;
-	uint64_t lba; /* of a 10 or 16-byte block command */
-	uint32_t blocks;
-};
+#define NO_ACTION     -1
+#define ONE_COMMAND   0x07 /* REPORTING OPTIONS */
+#define WITH_TIMEOUTS 0x80 /* RCTD */
+#define SUPPORTED     0x03 /* as the standard says */
 
 struct fake_unit *fake_unit_new(uint64_t blocks, uint32_t block_size)
 {
@@ -49,10 +40,15 @@ struct fake_unit *fake_unit_new(uint64_t blocks, uint32_t block_size)
 		.max_transfer_blocks = 0,
 		.max_unmap_blocks = 1 << 20,
 		.max_unmap_descriptors = 16,
+		.max_compare_blocks = 255,
+		.holder = -1,
+		.reserved_by = -1,
+		.mapped_blocks = blocks,
 	};
 	memcpy(unit->naa, naa, sizeof(naa));
 	unit->data = calloc(blocks ? blocks : 1, block_size);
-	assert(unit->data);
+	unit->mapped = calloc(blocks ? blocks : 1, 1);
+	assert(unit->data && unit->mapped);
 	return unit;
 }
 
@@ -61,6 +57,7 @@ void fake_unit_free(struct fake_unit *unit)
 	if (!unit)
 		return;
 	free(unit->data);
+	free(unit->mapped);
 	free(unit);
 }
 
@@ -85,6 +82,8 @@ void fake_unit_wwid(const struct fake_unit *unit, char wwid[34])
 	for (size_t i = 0; i < sizeof(unit->naa); i++)
 		snprintf(wwid + 1 + 2 * i, 3, "%02x", unit->naa[i]);
 }
+
+/* ---- answers --------------------------------------------------------------------------------- */
 
 void fake_sense(struct scsi_command *command, bool descriptor_format, bool deferred, uint8_t key,
 		uint8_t asc, uint8_t ascq)
@@ -122,419 +121,385 @@ void fake_data_in(struct scsi_command *command, const void *data, size_t length)
 	result->residual_bytes = (uint32_t)(command->data_length - sent);
 }
 
-static void good(struct scsi_command *command)
+void fake_fail(struct fake_request *request, uint8_t key, enum fake_asc asc)
 {
-	memset(&command->result, 0, sizeof(command->result));
+	fake_sense(request->command, request->unit->descriptor_sense, false, key,
+		   (uint8_t)(asc >> 8), (uint8_t)asc);
 }
 
-static void refuse(struct request *request, uint8_t asc)
+void fake_fail_at(struct fake_request *request, uint8_t key, enum fake_asc asc,
+		  uint32_t information)
 {
-	fake_sense(request->command, false, false, 0x5, asc, 0x00);
-}
+	struct scsi_result *result = &request->command->result;
+	be32 field = be32_of(information);
 
-/* ---- parameter data -------------------------------------------------------------------------- */
-
-static void put_text(struct writer *writer, const char *text, size_t width)
-{
-	for (size_t i = 0; i < width; i++)
-		writer_u8(writer, *text ? (uint8_t)*text++ : ' ');
-}
-
-static void put_standard(struct request *request, struct writer *writer)
-{
-	struct fake_unit *unit = request->unit;
-
-	writer_u8(writer, (uint8_t)(unit->qualifier << 5 | unit->device_type));
-	writer_u8(writer, 0);
-	writer_u8(writer, unit->version);
-	writer_u8(writer, 0x12); /* HISUP, response data format 2 */
-	writer_u8(writer, 31);
-	writer_u8(writer, (uint8_t)(unit->tpgs << 4));
-	writer_u16(writer, 0x0002); /* CMDQUE */
-	put_text(writer, unit->vendor, 8);
-	put_text(writer, unit->product, 16);
-	put_text(writer, unit->revision, 4);
-}
-
-static void put_page_list(struct request *request, struct writer *writer)
-{
-	static const uint8_t codes[] = {0x00, 0x80, 0x83, 0xb0, 0xb2};
-
-	writer_bytes(writer, codes, sizeof(codes));
-}
-
-static void put_serial(struct request *request, struct writer *writer)
-{
-	put_text(writer, request->unit->serial, strlen(request->unit->serial));
-}
-
-static void put_designators(struct request *request, struct writer *writer)
-{
-	writer_u32(writer, 0x01030010); /* binary, logical unit, NAA, 16 bytes */
-	writer_bytes(writer, request->unit->naa, 16);
-	writer_u32(writer, 0x51940004); /* binary, iSCSI, target port, relative target port */
-	writer_u32(writer, request->relative_port);
-	writer_u32(writer, 0x51950004); /* the same, target port group */
-	writer_u32(writer, request->target_port_group);
-}
-
-static void put_block_limits(struct request *request, struct writer *writer)
-{
-	static const uint8_t atomic_fields[20];
-	const struct fake_unit *unit = request->unit;
-
-	writer_u32(writer, 0x00000001); /* optimal granularity 1 */
-	writer_u32(writer, unit->max_transfer_blocks);
-	writer_u32(writer, unit->optimal_transfer_blocks);
-	writer_u32(writer, 0);
-	writer_u32(writer, unit->unmap ? unit->max_unmap_blocks : 0);
-	writer_u32(writer, unit->unmap ? unit->max_unmap_descriptors : 0);
-	writer_u32(writer, unit->unmap_granularity_blocks);
-	writer_u32(writer, 0);
-	writer_u64(writer, unit->max_write_same_blocks);
-	writer_bytes(writer, atomic_fields, sizeof(atomic_fields));
-}
-
-static void put_provisioning(struct request *request, struct writer *writer)
-{
-	const struct fake_unit *unit = request->unit;
-
-	writer_u8(writer, 0);
-	writer_u8(writer, (uint8_t)((unit->unmap ? 0x80 : 0) | (unit->write_same ? 0x40 : 0) |
-				    (unit->unmapped_reads_zero ? 0x04 : 0)));
-	writer_u8(writer, unit->thin ? 2 : 0);
-	writer_u8(writer, 0);
-}
-
-static const struct {
-	uint8_t code;
-	void (*put)(struct request *request, struct writer *writer);
-} vital_pages[] = {
-	{0x00, put_page_list},	  {0x80, put_serial},	    {0x83, put_designators},
-	{0xb0, put_block_limits}, {0xb2, put_provisioning},
-};
-
-static bool give_set_page(struct request *request, int page)
-{
-	const struct fake_unit *unit = request->unit;
-
-	for (size_t i = unit->page_count; i-- > 0;) {
-		if (unit->pages[i].page != page)
-			continue;
-		fake_data_in(request->command, unit->pages[i].data, unit->pages[i].length);
-		return true;
-	}
-	return false;
-}
-
-static void give_vital_page(struct request *request, uint8_t code)
-{
-	uint8_t memory[ANSWER_MAX] = {};
-	struct writer writer = writer_of(memory + 4, sizeof(memory) - 4);
-
-	for (size_t i = 0; i < ARRAY_SIZE(vital_pages); i++) {
-		if (vital_pages[i].code != code)
-			continue;
-		vital_pages[i].put(request, &writer);
-		assert(!writer.failed);
-		memory[0] = (uint8_t)(request->unit->qualifier << 5 | request->unit->device_type);
-		memory[1] = code;
-		memory[2] = (uint8_t)(writer.length >> 8);
-		memory[3] = (uint8_t)writer.length;
-		fake_data_in(request->command, memory, 4 + writer.length);
+	fake_fail(request, key, asc);
+	if (!request->unit->descriptor_sense) {
+		result->sense[0] |= 0x80; /* VALID */
+		memcpy(result->sense + 3, &field, sizeof(field));
 		return;
 	}
-	refuse(request, 0x24);
+	result->sense[7] = 12; /* an information descriptor */
+	result->sense[9] = 10;
+	result->sense[10] = 0x80;
+	memcpy(result->sense + 16, &field, sizeof(field));
+	result->sense_length = 20;
 }
 
-static void do_inquiry(struct request *request)
+void fake_refuse(struct fake_request *request, enum fake_asc asc)
 {
-	uint8_t memory[36];
+	fake_fail(request, 0x5, asc);
+}
+
+void fake_good(struct fake_request *request)
+{
+	memset(&request->command->result, 0, sizeof(request->command->result));
+}
+
+void fake_give(struct fake_request *request, const struct writer *data, size_t allocation_length)
+{
+	assert(!data->failed);
+	fake_data_in(request->command, data->start, MIN(data->length, allocation_length));
+}
+
+/* ---- what has no family ---------------------------------------------------------------------- */
+
+static void test_unit_ready(struct fake_request *request)
+{
+	fake_good(request);
+}
+
+static void request_sense(struct fake_request *request)
+{
+	bool descriptor = request->command->cdb[1] & 1;
+	int who = fake_registrant_of(request->unit, request->origin, false);
+	uint8_t memory[18];
 	struct writer writer = writer_of(memory, sizeof(memory));
-	bool evpd = request->command->cdb[1] & 1;
-	int page = evpd ? request->command->cdb[2] : FAKE_STANDARD_DATA;
+	struct scsi_command sense = {};
 
-	if (evpd && request->unit->no_vpd)
-		return refuse(request, 0x24);
-	if (give_set_page(request, page))
-		return;
-	if (evpd)
-		return give_vital_page(request, (uint8_t)page);
-	put_standard(request, &writer);
-	fake_data_in(request->command, memory, writer.length);
+	fake_sense(&sense, descriptor, false, 0, 0, 0);
+	if (who >= 0 && request->unit->registrants[who].attention[0]) {
+		uint8_t *attention = request->unit->registrants[who].attention;
+
+		fake_sense(&sense, descriptor, false, 0x6, attention[0], attention[1]);
+		memset(attention, 0, 2);
+	}
+	writer_bytes(&writer, sense.result.sense, sense.result.sense_length);
+	fake_give(request, &writer, request->command->cdb[4]);
 }
 
-static void do_report_luns(struct request *request)
+static void report_luns(struct fake_request *request)
 {
-	size_t length = 8 + 8 * request->lun_count;
+	const struct fake_origin *origin = request->origin;
+	size_t length = 8 + 8 * origin->lun_count;
 	owned_memory uint8_t *memory = calloc(1, length);
 	struct writer writer = writer_of(memory, length);
 
 	assert(memory);
-	if (request->unit->no_report_luns)
-		return refuse(request, 0x20);
-	writer_u32(&writer, (uint32_t)(8 * request->lun_count));
+	writer_u32(&writer, (uint32_t)(8 * origin->lun_count));
 	writer_u32(&writer, 0);
-	for (size_t i = 0; i < request->lun_count; i++)
-		writer_u64(&writer, request->luns[i]);
+	for (size_t i = 0; i < origin->lun_count; i++)
+		writer_u64(&writer, origin->luns[i]);
 	fake_data_in(request->command, memory, length);
 }
 
-static void do_read_capacity_10(struct request *request)
-{
-	uint64_t last = request->unit->blocks - 1;
-	struct {
-		be32 last_lba, block_size;
-	} answer = {
-		be32_of(last > UINT32_MAX ? UINT32_MAX : (uint32_t)last),
-		be32_of(request->unit->block_size),
-	};
+/* ---- the table ------------------------------------------------------------------------------- */
 
-	fake_data_in(request->command, &answer, sizeof(answer));
-}
+static fake_execute report_opcodes;
 
-static void do_service_action_in_16(struct request *request)
-{
-	const struct fake_unit *unit = request->unit;
-	uint8_t memory[32] = {};
-	struct writer writer = writer_of(memory, sizeof(memory));
-
-	if ((request->command->cdb[1] & SCSI_SERVICE_ACTION_MASK) != SCSI_READ_CAPACITY_16)
-		return refuse(request, 0x24);
-	if (unit->no_16)
-		return refuse(request, 0x20);
-	writer_u64(&writer, unit->blocks - 1);
-	writer_u32(&writer, unit->block_size);
-	writer_u8(&writer, 0);
-	writer_u8(&writer, unit->physical_exponent);
-	writer_u8(&writer,
-		  (uint8_t)((unit->thin ? 0x80 : 0) | (unit->unmapped_reads_zero ? 0x40 : 0)));
-	fake_data_in(request->command, memory, sizeof(memory));
-}
-
-static void do_mode_sense(struct request *request)
-{
-	const struct fake_unit *unit = request->unit;
-	bool ten = request->command->cdb[0] == SCSI_MODE_SENSE_10;
-	uint8_t code = request->command->cdb[2] & 0x3f;
-	uint8_t device = (uint8_t)((unit->read_only ? 0x80 : 0) | (unit->fua ? 0x10 : 0));
-	uint8_t memory[28] = {};
-	size_t header = ten ? 8 : 4;
-
-	if (ten ? unit->no_mode_sense_10 : unit->no_mode_sense_6)
-		return refuse(request, 0x20);
-	if (code != 0x08 && code != 0x3f)
-		return refuse(request, 0x24);
-	memory[ten ? 1 : 0] = (uint8_t)(header + 20 - (ten ? 2 : 1));
-	memory[ten ? 3 : 2] = device;
-	memory[header] = 0x08;
-	memory[header + 1] = 18;
-	memory[header + 2] = unit->write_cache ? 0x04 : 0;
-	fake_data_in(request->command, memory, header + 20);
-}
-
-/* ---- block commands -------------------------------------------------------------------------- */
-
-static bool in_range(struct request *request, uint64_t lba, uint64_t blocks)
-{
-	if (lba <= request->unit->blocks && blocks <= request->unit->blocks - lba)
-		return true;
-	refuse(request, 0x21);
-	return false;
-}
-
-static void residual(struct scsi_command *command, uint64_t length)
-{
-	good(command);
-	if (command->data_length > length) {
-		command->result.underflow = true;
-		command->result.residual_bytes = (uint32_t)(command->data_length - length);
-	} else if (command->data_length < length) {
-		command->result.overflow = true;
-		command->result.residual_bytes = (uint32_t)(length - command->data_length);
-	}
-}
-
-static bool may_write(struct request *request)
-{
-	if (!request->unit->read_only)
-		return true;
-	fake_sense(request->command, false, false, 0x7, 0x27, 0x00);
-	return false;
-}
-
-/* RDPROTECT, WRPROTECT: it is not formatted with protection information (SBC-3 §5.11) */
-static bool is_unprotected(struct request *request)
-{
-	if (!(request->command->cdb[1] & 0xe0))
-		return true;
-	refuse(request, 0x24);
-	return false;
-}
-
-static void do_read(struct request *request)
-{
-	struct fake_unit *unit = request->unit;
-	struct scsi_command *command = request->command;
-	uint64_t length = (uint64_t)request->blocks * unit->block_size;
-
-	if (!is_unprotected(request) || !in_range(request, request->lba, request->blocks))
-		return;
-	unit->reads++;
-	if (length > 0)
-		memcpy(command->data, unit->data + request->lba * unit->block_size,
-		       MIN(length, (uint64_t)command->data_length));
-	residual(command, length);
-}
-
-static void do_write(struct request *request)
-{
-	struct fake_unit *unit = request->unit;
-	struct scsi_command *command = request->command;
-	uint64_t length = (uint64_t)request->blocks * unit->block_size;
-
-	if (!may_write(request) || !is_unprotected(request) ||
-	    !in_range(request, request->lba, request->blocks))
-		return;
-	unit->writes++;
-	if (length > 0)
-		memcpy(unit->data + request->lba * unit->block_size, command->data,
-		       MIN(length, (uint64_t)command->data_length));
-	residual(command, length);
-}
-
-static void do_synchronize_cache(struct request *request)
-{
-	if (!in_range(request, request->lba, request->blocks))
-		return;
-	request->unit->flushes++;
-	good(request->command);
-}
-
-static void do_write_same(struct request *request)
-{
-	struct fake_unit *unit = request->unit;
-	bool no_data = request->command->cdb[1] & CDB_WRITE_SAME_NDOB;
-
-	if (!unit->write_same)
-		return refuse(request, 0x20);
-	if (!may_write(request) || !in_range(request, request->lba, request->blocks))
-		return;
-	if (unit->max_write_same_blocks > 0 && request->blocks > unit->max_write_same_blocks)
-		return refuse(request, 0x24);
-	unit->write_sames++;
-	for (uint32_t i = 0; i < request->blocks; i++) {
-		void *block = fake_unit_block(unit, request->lba + i);
-
-		if (no_data)
-			memset(block, 0, unit->block_size);
-		else
-			memcpy(block, request->command->data, unit->block_size);
-	}
-	residual(request->command, no_data ? 0 : unit->block_size);
-}
-
-static void do_unmap(struct request *request)
-{
-	struct fake_unit *unit = request->unit;
-	struct reader list = reader_of(request->command->data, request->command->data_length);
-	uint16_t descriptors;
-
-	if (!unit->unmap)
-		return refuse(request, 0x20);
-	if (!may_write(request))
-		return;
-	reader_skip(&list, 2);
-	descriptors = reader_u16(&list) / UNMAP_DESCRIPTOR_BYTES;
-	reader_skip(&list, 4);
-	if (descriptors > unit->max_unmap_descriptors)
-		return refuse(request, 0x26);
-	for (; descriptors > 0; descriptors--) {
-		uint64_t lba = reader_u64(&list);
-		uint32_t blocks = reader_u32(&list);
-
-		reader_skip(&list, 4);
-		if (list.failed || blocks > unit->max_unmap_blocks)
-			return refuse(request, 0x26);
-		if (!in_range(request, lba, blocks))
-			return;
-		if (blocks > 0)
-			memset(fake_unit_block(unit, lba), 0, (size_t)blocks * unit->block_size);
-	}
-	unit->unmaps++;
-	good(request->command);
-}
-
-static void do_test_unit_ready(struct request *request)
-{
-	good(request->command);
-}
-
-static void do_request_sense(struct request *request)
-{
-	static const uint8_t no_sense[18] = {0x70, 0, 0, 0, 0, 0, 0, 10};
-
-	fake_data_in(request->command, no_sense, sizeof(no_sense));
-}
-
+/*
+ * @usage: which bits of the CDB count, from byte 1 on (SPC-4 §6.35.3); NULL: byte 1 has @flags and
+ * then come LBA and length where a block command of this size has them.
+ */
 /* clang-format off */
-static const struct {
+static const struct row {
 	uint8_t opcode;
-	void (*execute)(struct request *request);
-} commands[] = {
-	{SCSI_TEST_UNIT_READY,      do_test_unit_ready},
-	{SCSI_REQUEST_SENSE,        do_request_sense},
-	{SCSI_INQUIRY,              do_inquiry},
-	{SCSI_MODE_SENSE_6,         do_mode_sense},
-	{SCSI_READ_CAPACITY_10,     do_read_capacity_10},
-	{SCSI_READ_10,              do_read},
-	{SCSI_WRITE_10,             do_write},
-	{SCSI_SYNCHRONIZE_CACHE_10, do_synchronize_cache},
-	{SCSI_UNMAP,                do_unmap},
-	{SCSI_MODE_SENSE_10,        do_mode_sense},
-	{SCSI_READ_16,              do_read},
-	{SCSI_WRITE_16,             do_write},
-	{SCSI_SYNCHRONIZE_CACHE_16, do_synchronize_cache},
-	{SCSI_WRITE_SAME_16,        do_write_same},
-	{SCSI_SERVICE_ACTION_IN_16, do_service_action_in_16},
-	{SCSI_REPORT_LUNS,          do_report_luns},
+	int8_t action; /* service action */
+	fake_execute *execute;
+	enum fake_access access;
+	bool medium; /* needs the unit to be started */
+	uint8_t flags;
+	const char *usage;
+} rows[] = {
+	{SCSI_TEST_UNIT_READY, NO_ACTION, test_unit_ready, FAKE_SETTINGS, true, 0, "\0\0\0\0"},
+	{SCSI_REQUEST_SENSE, NO_ACTION, request_sense, FAKE_FREE, false, 0, "\x01\0\0\xff"},
+	{FAKE_READ_6, NO_ACTION, fake_read, FAKE_READS, true, 0, "\x1f\xff\xff\xff"},
+	{FAKE_WRITE_6, NO_ACTION, fake_write, FAKE_WRITES, true, 0, "\x1f\xff\xff\xff"},
+	{SCSI_INQUIRY, NO_ACTION, fake_inquiry, FAKE_FREE, false, 0, "\x01\xff\xff\xff"},
+	{FAKE_MODE_SELECT_6, NO_ACTION, fake_mode_select, FAKE_WRITES, false, 0, "\x11\0\0\xff"},
+	{FAKE_RESERVE_6, NO_ACTION, fake_reserve_6, FAKE_SETTINGS, false, 0, "\0\0\0\0"},
+	{FAKE_RELEASE_6, NO_ACTION, fake_release_6, FAKE_FREE, false, 0, "\0\0\0\0"},
+	{SCSI_MODE_SENSE_6, NO_ACTION, fake_mode_sense, FAKE_WRITES, false, 0, "\x08\xff\xff\xff"},
+	{FAKE_START_STOP_UNIT, NO_ACTION, fake_start_stop, FAKE_WRITES, false, 0, "\x01\0\0\xf7"},
+	{SCSI_READ_CAPACITY_10, NO_ACTION, fake_read_capacity_10, FAKE_FREE, true, 0,
+	 "\0\xff\xff\xff\xff\0\0\x01"},
+	{SCSI_READ_10, NO_ACTION, fake_read, FAKE_READS, true, 0xf8, NULL},
+	{SCSI_WRITE_10, NO_ACTION, fake_write, FAKE_WRITES, true, 0xf8, NULL},
+	{FAKE_WRITE_AND_VERIFY_10, NO_ACTION, fake_write_verify, FAKE_WRITES, true, 0xf6, NULL},
+	{FAKE_VERIFY_10, NO_ACTION, fake_verify, FAKE_READS, true, 0xf6, NULL},
+	{FAKE_PRE_FETCH_10, NO_ACTION, fake_pre_fetch, FAKE_READS, true, 0x02, NULL},
+	{SCSI_SYNCHRONIZE_CACHE_10, NO_ACTION, fake_synchronize_cache, FAKE_WRITES, true, 0x02, NULL},
+	{FAKE_WRITE_SAME_10, NO_ACTION, fake_write_same, FAKE_WRITES, true, 0xf8, NULL},
+	{SCSI_UNMAP, NO_ACTION, fake_unmap, FAKE_WRITES, true, 0, "\x01\0\0\0\0\0\xff\xff"},
+	{FAKE_MODE_SELECT_10, NO_ACTION, fake_mode_select, FAKE_WRITES, false, 0,
+	 "\x11\0\0\0\0\0\xff\xff"},
+	{SCSI_MODE_SENSE_10, NO_ACTION, fake_mode_sense, FAKE_WRITES, false, 0,
+	 "\x18\xff\xff\0\0\0\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_IN, 0, fake_read_keys, FAKE_SETTINGS, false, 0,
+	 "\x1f\0\0\0\0\0\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_IN, 1, fake_read_reservation, FAKE_SETTINGS, false, 0,
+	 "\x1f\0\0\0\0\0\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_IN, 2, fake_report_capabilities, FAKE_SETTINGS, false, 0,
+	 "\x1f\0\0\0\0\0\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_IN, 3, fake_read_full_status, FAKE_SETTINGS, false, 0,
+	 "\x1f\0\0\0\0\0\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_OUT, 0, fake_register, FAKE_SETTINGS, false, 0,
+	 "\x1f\xff\0\0\xff\xff\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_OUT, 1, fake_reserve, FAKE_SETTINGS, false, 0,
+	 "\x1f\xff\0\0\xff\xff\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_OUT, 2, fake_release, FAKE_SETTINGS, false, 0,
+	 "\x1f\xff\0\0\xff\xff\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_OUT, 3, fake_clear, FAKE_SETTINGS, false, 0,
+	 "\x1f\xff\0\0\xff\xff\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_OUT, 4, fake_preempt, FAKE_SETTINGS, false, 0,
+	 "\x1f\xff\0\0\xff\xff\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_OUT, 5, fake_preempt, FAKE_SETTINGS, false, 0,
+	 "\x1f\xff\0\0\xff\xff\xff\xff"},
+	{FAKE_PERSISTENT_RESERVE_OUT, 6, fake_register, FAKE_SETTINGS, false, 0,
+	 "\x1f\xff\0\0\xff\xff\xff\xff"},
+	{SCSI_READ_16, NO_ACTION, fake_read, FAKE_READS, true, 0xf8, NULL},
+	{FAKE_COMPARE_AND_WRITE, NO_ACTION, fake_compare_and_write, FAKE_WRITES, true, 0,
+	 "\xf8\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\xff\0"},
+	{SCSI_WRITE_16, NO_ACTION, fake_write, FAKE_WRITES, true, 0xf8, NULL},
+	{FAKE_ORWRITE, NO_ACTION, fake_orwrite, FAKE_WRITES, true, 0xf8, NULL},
+	{FAKE_WRITE_AND_VERIFY_16, NO_ACTION, fake_write_verify, FAKE_WRITES, true, 0xf6, NULL},
+	{FAKE_VERIFY_16, NO_ACTION, fake_verify, FAKE_READS, true, 0xf6, NULL},
+	{FAKE_PRE_FETCH_16, NO_ACTION, fake_pre_fetch, FAKE_READS, true, 0x02, NULL},
+	{SCSI_SYNCHRONIZE_CACHE_16, NO_ACTION, fake_synchronize_cache, FAKE_WRITES, true, 0x02, NULL},
+	{SCSI_WRITE_SAME_16, NO_ACTION, fake_write_same, FAKE_WRITES, true, 0xf9, NULL},
+	{SCSI_SERVICE_ACTION_IN_16, 0x10, fake_read_capacity_16, FAKE_FREE, true, 0,
+	 "\x1f\0\0\0\0\0\0\0\0\xff\xff\xff\xff\0"},
+	{SCSI_SERVICE_ACTION_IN_16, 0x12, fake_lba_status, FAKE_READS, true, 0,
+	 "\x1f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0"},
+	{SCSI_REPORT_LUNS, NO_ACTION, report_luns, FAKE_FREE, false, 0,
+	 "\0\xff\0\0\0\xff\xff\xff\xff\0"},
+	{SCSI_MAINTENANCE_IN, 0x0c, report_opcodes, FAKE_SETTINGS, false, 0,
+	 "\x1f\x87\xff\xff\xff\xff\xff\xff\xff\0"},
+	{FAKE_READ_12, NO_ACTION, fake_read, FAKE_READS, true, 0xf8, NULL},
+	{FAKE_WRITE_12, NO_ACTION, fake_write, FAKE_WRITES, true, 0xf8, NULL},
+	{FAKE_WRITE_AND_VERIFY_12, NO_ACTION, fake_write_verify, FAKE_WRITES, true, 0xf6, NULL},
+	{FAKE_VERIFY_12, NO_ACTION, fake_verify, FAKE_READS, true, 0xf6, NULL},
 };
 /* clang-format on */
 
-static bool is_refused(const struct fake_unit *unit, uint8_t opcode)
+/* What the fields of struct fake_unit take away. */
+static bool has(const struct fake_unit *unit, const struct row *row)
 {
-	if (opcode == SCSI_READ_10 || opcode == SCSI_WRITE_10)
-		return unit->no_10;
-	return cdb_length(opcode) == 16 && unit->no_16;
+	switch (row->opcode) {
+	case SCSI_READ_10:
+	case SCSI_WRITE_10:
+		return !unit->no_10;
+	case SCSI_REPORT_LUNS:
+		return !unit->no_report_luns;
+	case SCSI_MODE_SENSE_6:
+		return !unit->no_mode_sense_6;
+	case SCSI_MODE_SENSE_10:
+		return !unit->no_mode_sense_10;
+	case FAKE_WRITE_SAME_10:
+	case SCSI_WRITE_SAME_16:
+		return unit->write_same && !(row->opcode == SCSI_WRITE_SAME_16 && unit->no_16);
+	case SCSI_UNMAP:
+		return unit->unmap;
+	case FAKE_COMPARE_AND_WRITE:
+		return unit->max_compare_blocks > 0 && !unit->no_16;
+	default:
+		return cdb_length(row->opcode) != 16 || !unit->no_16;
+	}
 }
 
-void fake_unit_execute(struct fake_unit *unit, struct scsi_command *command, const uint64_t *luns,
-		       size_t lun_count, uint16_t target_port_group, uint16_t relative_port)
+static const struct row *find_row(const struct fake_unit *unit, uint8_t opcode, int action)
 {
-	struct request request = {
-		.unit = unit,
-		.command = command,
-		.luns = luns,
-		.lun_count = lun_count,
-		.target_port_group = target_port_group,
-		.relative_port = relative_port,
-	};
-	bool is_16 = cdb_length(command->cdb[0]) == 16;
-	struct cdb_10 ten;
-	struct cdb_16 sixteen;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].opcode == opcode && has(unit, &rows[i]) &&
+		    (action < 0 || rows[i].action == NO_ACTION || rows[i].action == action))
+			return &rows[i];
+	return NULL;
+}
 
-	memcpy(&ten, command->cdb, sizeof(ten));
-	memcpy(&sixteen, command->cdb, sizeof(sixteen));
-	request.lba = is_16 ? be64_get(sixteen.lba) : be32_get(ten.lba);
-	request.blocks = is_16 ? be32_get(sixteen.length) : be16_get(ten.length);
+static void put_timeouts(struct writer *writer)
+{
+	static const uint8_t not_told[12] = {0, 10};
 
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (commands[i].opcode != command->cdb[0])
-			continue;
-		if (is_refused(unit, command->cdb[0]))
-			break;
-		commands[i].execute(&request);
+	writer_bytes(writer, not_told, sizeof(not_told));
+}
+
+static void put_usage(struct writer *writer, const struct row *row)
+{
+	unsigned length = cdb_length(row->opcode);
+	uint8_t usage[16] = {row->opcode, row->flags};
+
+	if (row->usage)
+		memcpy(usage + 1, row->usage, length - 2);
+	else if (length == 10)
+		memcpy(usage + 2, "\xff\xff\xff\xff\0\xff\xff", 7);
+	else
+		memset(usage + 2, 0xff, length - 4);
+	if (row->action != NO_ACTION)
+		usage[1] = (uint8_t)((usage[1] & ~SCSI_SERVICE_ACTION_MASK) | row->action);
+	writer_bytes(writer, usage, length);
+}
+
+static void put_one_command(struct fake_request *request, struct writer *writer,
+			    const struct row *row)
+{
+	bool timeouts = request->command->cdb[2] & WITH_TIMEOUTS;
+
+	writer_u8(writer, 0);
+	if (!row) {
+		writer_u8(writer, 0x01); /* not supported */
+		writer_u16(writer, 0);
 		return;
 	}
-	refuse(&request, 0x20);
+	writer_u8(writer, (uint8_t)(SUPPORTED | (timeouts ? 0x80 : 0)));
+	writer_u16(writer, (uint16_t)cdb_length(row->opcode));
+	put_usage(writer, row);
+	if (timeouts)
+		put_timeouts(writer);
+}
+
+static void put_all_commands(struct fake_request *request, struct writer *writer)
+{
+	bool timeouts = request->command->cdb[2] & WITH_TIMEOUTS;
+	be32 length;
+
+	writer_u32(writer, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct row *row = &rows[i];
+		bool has_action = row->action != NO_ACTION;
+
+		if (!has(request->unit, row))
+			continue;
+		writer_u8(writer, row->opcode);
+		writer_u8(writer, 0);
+		writer_u16(writer, has_action ? (uint16_t)row->action : 0);
+		writer_u8(writer, 0);
+		writer_u8(writer, (uint8_t)((timeouts ? 0x02 : 0) | (has_action ? 0x01 : 0)));
+		writer_u16(writer, (uint16_t)cdb_length(row->opcode));
+		if (timeouts)
+			put_timeouts(writer);
+	}
+	length = be32_of((uint32_t)writer->length - 4);
+	memcpy(writer->start, &length, sizeof(length));
+}
+
+/* SPC-4 §6.35 */
+static void report_opcodes(struct fake_request *request)
+{
+	struct cdb_maintenance_in cdb;
+	uint8_t memory[FAKE_ANSWER_MAX] = {};
+	struct writer writer = writer_of(memory, sizeof(memory));
+	const struct row *row;
+	uint16_t action;
+	uint8_t options;
+
+	memcpy(&cdb, request->command->cdb, sizeof(cdb));
+	options = cdb.options & ONE_COMMAND;
+	action = be16_get(cdb.requested_service_action);
+	row = find_row(request->unit, cdb.requested_opcode, NO_ACTION);
+	switch (options) {
+	case 0:
+		put_all_commands(request, &writer);
+		break;
+	case 1:
+	case 2:
+		if (row && (row->action == NO_ACTION) != (options == 1))
+			return fake_refuse(request, FAKE_INVALID_IN_CDB);
+		if (options == 2)
+			row = find_row(request->unit, cdb.requested_opcode, action);
+		put_one_command(request, &writer, row);
+		break;
+	case 3:
+		if (row && row->action == NO_ACTION && action != 0)
+			row = NULL;
+		else
+			row = find_row(request->unit, cdb.requested_opcode, action);
+		put_one_command(request, &writer, row);
+		break;
+	default:
+		return fake_refuse(request, FAKE_INVALID_IN_CDB);
+	}
+	fake_give(request, &writer, be32_get(cdb.allocation_length));
+}
+
+/* ---- execute --------------------------------------------------------------------------------- */
+
+static void read_range(struct fake_request *request)
+{
+	const uint8_t *cdb = request->command->cdb;
+	struct cdb_10 ten;
+	struct cdb_16 sixteen;
+	be32 length;
+
+	memcpy(&ten, cdb, sizeof(ten));
+	memcpy(&sixteen, cdb, sizeof(sixteen));
+	memcpy(&length, cdb + 6, sizeof(length));
+	request->lba = be32_get(ten.lba);
+	switch (cdb_length(cdb[0])) {
+	case 6:
+		request->lba = (cdb[1] & 0x1fu) << 16 | cdb[2] << 8 | cdb[3];
+		request->blocks = cdb[4] ? cdb[4] : 256;
+		break;
+	case 10:
+		request->blocks = be16_get(ten.length);
+		break;
+	case 12:
+		request->blocks = be32_get(length);
+		break;
+	default:
+		request->lba = be64_get(sixteen.lba);
+		request->blocks = be32_get(sixteen.length);
+	}
+	if (cdb[0] == FAKE_COMPARE_AND_WRITE)
+		request->blocks = cdb[13];
+}
+
+static bool attention_is_told(struct fake_request *request)
+{
+	int who = fake_registrant_of(request->unit, request->origin, false);
+	uint8_t opcode = request->command->cdb[0], *attention;
+
+	if (who < 0 || opcode == SCSI_INQUIRY || opcode == SCSI_REPORT_LUNS ||
+	    opcode == SCSI_REQUEST_SENSE)
+		return false;
+	attention = request->unit->registrants[who].attention;
+	if (!attention[0])
+		return false;
+	fake_fail(request, 0x6, (enum fake_asc)(attention[0] << 8 | attention[1]));
+	memset(attention, 0, 2);
+	return true;
+}
+
+void fake_unit_execute(struct fake_unit *unit, struct scsi_command *command,
+		       const struct fake_origin *origin)
+{
+	struct fake_request request = {.unit = unit, .command = command, .origin = origin};
+	uint8_t opcode = command->cdb[0];
+	const struct row *row = find_row(unit, opcode, command->cdb[1] & SCSI_SERVICE_ACTION_MASK);
+
+	fake_registrant_of(unit, origin, origin->initiator != NULL);
+	if (attention_is_told(&request))
+		return;
+	if (!row)
+		return fake_refuse(&request, find_row(unit, opcode, NO_ACTION)
+						     ? FAKE_INVALID_IN_CDB
+						     : FAKE_INVALID_OPCODE);
+	if (fake_conflicts(&request, row->access)) {
+		fake_good(&request);
+		command->result.status = SCSI_RESERVATION_CONFLICT;
+		return;
+	}
+	if (row->medium && unit->stopped)
+		return fake_fail(&request, 0x2, FAKE_NOT_READY_START_IT);
+	read_range(&request);
+	row->execute(&request);
 }

@@ -15,7 +15,25 @@ struct scsi_command;
 
 #define FAKE_PAGES_MAX 16
 /* Instead of a page code: the standard INQUIRY data. */
-#define FAKE_STANDARD_DATA -1
+#define FAKE_STANDARD_DATA   -1
+#define FAKE_REGISTRANTS_MAX 64
+
+/* One I_T nexus that the unit has to remember (SPC-4 §5.13.7). */
+struct fake_registrant {
+	char initiator[256];
+	uint16_t relative_port;
+	bool known, registered; /* a place that is not known is free */
+	uint64_t key;
+	uint8_t attention[2]; /* unit attention that waits for its next command: ASC, ASCQ */
+};
+
+/* Which way a command came. */
+struct fake_origin {
+	const char *initiator; /* its port as in a TransportID, "iqn…,i,0x8…"; NULL: not told */
+	uint16_t target_port_group, relative_port;
+	const uint64_t *luns; /* what REPORT LUNS tells there */
+	size_t lun_count;
+};
 
 struct fake_unit {
 	/* who it is */
@@ -36,10 +54,26 @@ struct fake_unit {
 	bool no_10;	     /* READ(10), WRITE(10) are refused */
 	bool no_report_luns; /* REPORT LUNS is refused */
 	bool no_mode_sense_10, no_mode_sense_6;
+	bool tells_resets;	     /* unit attention 29/03 for all after a reset */
+	uint32_t max_compare_blocks; /* COMPARE AND WRITE; 0 = it has none */
 	uint32_t max_transfer_blocks, optimal_transfer_blocks;
 	uint32_t max_unmap_blocks, max_unmap_descriptors, unmap_granularity_blocks;
 	uint64_t max_write_same_blocks;
 	uint8_t tpgs;
+
+	/* what commands made of it; MODE SELECT, START STOP UNIT */
+	bool descriptor_sense, software_read_only, stopped;
+
+	/* who has registered and reserved */
+	struct fake_registrant registrants[FAKE_REGISTRANTS_MAX];
+	size_t registrant_count;
+	uint32_t generation;
+	uint8_t reservation_type; /* persistent; 0 = none */
+	int holder;		  /* its index, unless all registrants hold it */
+	int reserved_by;	  /* RESERVE(6); -1 = nobody */
+
+	uint8_t *mapped;	/* per block: written, or never unmapped (thin only) */
+	uint64_t mapped_blocks; /* how many it knows of */
 
 	/* counts of what reached the medium */
 	unsigned reads, writes, flushes, unmaps, write_sames;
@@ -53,8 +87,7 @@ struct fake_unit {
 	size_t page_count;
 };
 
-/** fake_unit_new() - a zeroed disk with write cache, FUA, UNMAP and WRITE SAME, up to date in all
- */
+/** fake_unit_new() - a zeroed disk that can all that is told above */
 struct fake_unit *fake_unit_new(uint64_t blocks, uint32_t block_size);
 void fake_unit_free(struct fake_unit *unit);
 
@@ -70,13 +103,14 @@ void *fake_unit_block(struct fake_unit *unit, uint64_t lba);
 /** fake_unit_wwid() - the WWID a probe should find: '3' and 32 digits and the final zero */
 void fake_unit_wwid(const struct fake_unit *unit, char wwid[34]);
 
-/**
- * fake_unit_execute() - do what the CDB says and fill @command->result; done() is not called
- * @luns: what REPORT LUNS tells
- * @target_port_group, @relative_port: of the port that the command came through
- */
-void fake_unit_execute(struct fake_unit *unit, struct scsi_command *command, const uint64_t *luns,
-		       size_t lun_count, uint16_t target_port_group, uint16_t relative_port);
+/** fake_unit_execute() - do what the CDB says and fill @command->result; done() is not called */
+void fake_unit_execute(struct fake_unit *unit, struct scsi_command *command,
+		       const struct fake_origin *origin);
+
+/** fake_unit_nexus_lost() - its session has ended: RESERVE(6) ends, registrations stay */
+void fake_unit_nexus_lost(struct fake_unit *unit, const struct fake_origin *origin);
+/** fake_unit_reset() - logical unit or target reset: RESERVE(6) ends, registrations stay */
+void fake_unit_reset(struct fake_unit *unit);
 
 /** fake_sense() - fill @command->result with CHECK CONDITION and sense data */
 void fake_sense(struct scsi_command *command, bool descriptor_format, bool deferred, uint8_t key,

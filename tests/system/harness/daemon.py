@@ -258,7 +258,9 @@ class Hawserd:
         return [int(line.split("[")[1].split("]")[0]) for line in listed.out.splitlines()]
 
     def active_paths(self):
-        return sum(path["state"] == "active" for path in self.rows("path"))
+        """Those that carry I/O and answer."""
+        usable = ("active", "probation", "marginal")
+        return sum(path["state"] in usable for path in self.rows("path"))
 
     def wait_for_paths(self, count, timeout=30):
         wait_until(

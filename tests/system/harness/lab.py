@@ -11,9 +11,10 @@ import tempfile
 from harness import leftovers
 from harness.commands import Skip, run
 from harness.daemon import Hawserd
+from harness.fake_target import FakeTarget
 from harness.isns import IsnsServer
-from harness.load import Fio, Mount, PauseMeter
-from harness.network import Loopback, TwoLinks
+from harness.load import Fio, Mount, Oracle, PauseMeter
+from harness.network import Links, Loopback
 from harness.target import Target
 
 
@@ -30,8 +31,11 @@ class Lab:
 
     # ---- parts
 
+    def links(self, count):
+        return self._keep(Links(count), Links.delete)
+
     def two_links(self):
-        return self._keep(TwoLinks(), TwoLinks.delete)
+        return self.links(2)
 
     def loopback(self):
         return self._keep(Loopback(), Loopback.delete)
@@ -40,6 +44,10 @@ class Lab:
         namespace = network.target_side if network else None
         self.targets += 1
         return self._keep(Target(self.folder, namespace, portal, self.targets), Target.kill)
+
+    def fake_target(self, network, groups=(1, 2), size_mib=64):
+        made = FakeTarget(self.build, self.folder, network, groups, size_mib)
+        return self._keep(made, FakeTarget.kill)
 
     def isns_server(self, network):
         return self._keep(IsnsServer(self.folder, network.target_side), IsnsServer.kill)
@@ -70,6 +78,14 @@ class Lab:
     def pause_meter(self, path):
         log = os.path.join(self.folder, f"pause-{len(self.undo)}.log")
         return self._keep(PauseMeter(path, log), lambda meter: meter.program.kill())
+
+    def oracle(self, device, **options):
+        """Options as of the program, with _ for -; the device is the oracle's own"""
+        self.note_device(device)
+        log = os.path.join(self.folder, f"oracle-{len(self.undo)}.log")
+        options.setdefault("seed", self.random.randrange(1, 1 << 30))
+        program = os.path.join(self.build.folder, "tests/system/oracle")
+        return self._keep(Oracle(program, device, log, options), lambda o: o.program.kill())
 
     def note_device(self, device):
         self.devices[device] = leftovers.loop_name(device)

@@ -109,3 +109,39 @@ class PauseMeter:
         self.program.signal(signal.SIGTERM)
         self.program.wait(30)
         return taken
+
+
+class Oracle:
+    """Reads and writes that know what each block may hold; see oracle.c."""
+
+    def __init__(self, program, device, log_path, options):
+        words = []
+        for name, value in options.items():
+            words.append(f"--{name.replace('_', '-')}")
+            words += [] if value is True else [value]
+        self.program = Program([program, *words, device], log_path, capture=True)
+        self._answer()
+
+    def _answer(self):
+        line = self.program.process.stdout.readline()
+        if not line:
+            raise Failure(f"the oracle ended: {self.program.log()[-3000:]}")
+        return json.loads(line)
+
+    def check_running(self):
+        if not self.program.running:
+            raise Failure(f"the oracle ended early: {self.program.log()[-3000:]}")
+
+    def take(self):
+        """{reads, writes, errors, violations, longest_read_ms, longest_write_ms} since the last time"""
+        self.program.signal(signal.SIGUSR1)
+        return self._answer()
+
+    def stop(self, timeout=120):
+        """Its totals, after every block was read once more. Failure on any error or violation."""
+        self.program.signal(signal.SIGTERM)
+        code = self.program.wait(timeout)
+        totals = self._answer()
+        if code != 0 or totals["errors"] or totals["violations"]:
+            raise Failure(f"the oracle found {totals}:\n{self.program.log()[-3000:]}")
+        return totals

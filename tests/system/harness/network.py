@@ -11,7 +11,7 @@ import os
 from harness.commands import Failure, Skip, run
 
 # Ways to lose a portal. Each is undone by Portal.restore().
-FAULTS = ("killed", "blocked", "link down")
+FAULTS = ("killed", "blocked", "requests blocked", "answers blocked", "link down")
 
 
 def namespaces_work():
@@ -68,7 +68,8 @@ class Portal:
 
     def lose(self, fault):
         """killed: RST for what is connected, RST for who tries again. blocked: every packet is
-        dropped without a word. link down: the initiator's own carrier goes."""
+        dropped without a word; requests, answers blocked: those of one way only. link down: the
+        initiator's own carrier goes."""
         if self.fault:
             raise Failure(f"{self} is {self.fault} already")
         self.fault = fault
@@ -76,9 +77,11 @@ class Portal:
         if fault == "killed":
             self._rule("in", f"ip daddr {self.address} tcp dport {self.port} reject with tcp reset")
             target.run(["ss", "--kill", "--tcp", "src", f"{self.address}:{self.port}"])
-        elif fault == "blocked":
-            self._rule("in", f"ip daddr {self.address} tcp dport {self.port} drop")
-            self._rule("out", f"ip saddr {self.address} tcp sport {self.port} drop")
+        elif fault in ("blocked", "requests blocked", "answers blocked"):
+            if fault != "answers blocked":
+                self._rule("in", f"ip daddr {self.address} tcp dport {self.port} drop")
+            if fault != "requests blocked":
+                self._rule("out", f"ip saddr {self.address} tcp sport {self.port} drop")
         elif fault == "link down":
             self.network.initiator_side.ip("link", "set", self.link, "down")
         else:
@@ -137,15 +140,17 @@ class Network:
             side.delete()
 
 
-class TwoLinks(Network):
-    """An initiator and a target with two cables between them."""
+class Links(Network):
+    """An initiator and a target with some cables between them."""
 
-    def __init__(self, port=3260):
+    NETS = ("192.0.2", "198.51.100", "203.0.113", "192.0.0")
+
+    def __init__(self, count=2, port=3260):
         super().__init__()
         try:
             self.initiator_side = Namespace("initiator")
             self.target_side = Namespace("target")
-            for number, net in enumerate(("192.0.2", "198.51.100"), start=1):
+            for number, net in enumerate(self.NETS[:count], start=1):
                 self._link(number, net)
                 self.portals.append(Portal(self, f"{net}.2", port, f"link{number}"))
             self.prepare_rules()
@@ -160,6 +165,12 @@ class TwoLinks(Network):
         for side, host in ((ours, 1), (theirs, 2)):
             side.ip("address", "add", f"{net}.{host}/24", "dev", name)
             side.ip("link", "set", name, "up")
+
+    def limit(self, portal, mbit_s):
+        """What passes through the portal's cable, each way."""
+        for side in (self.initiator_side, self.target_side):
+            side.run(["tc", "qdisc", "replace", "dev", portal.link, "root", "tbf",
+                      "rate", f"{mbit_s}mbit", "burst", "128kb", "latency", "30ms"])  # fmt: skip
 
 
 class Loopback(Network):

@@ -10,6 +10,7 @@ to each portal.
 import os
 import random
 import shutil
+import signal
 
 from harness.commands import Program, Skip, run, wait_until
 
@@ -90,6 +91,13 @@ class Target:
         """How many sessions the target itself counts."""
         shown = self.admin("show", "conn", "--tid", self.ids[iqn], check=False).out
         return shown.count("Session:")
+
+    def freeze(self):
+        """It is there and does nothing; the kernel goes on acknowledging what it is sent."""
+        self.program.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.program.signal(signal.SIGCONT)
 
     def kill(self):
         self.program.kill()

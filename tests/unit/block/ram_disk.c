@@ -41,6 +41,7 @@ static const struct nexus_ops nexus_ops = {
 static void nexus_answer(struct deferred *deferred)
 {
 	struct ram_disk *ram_disk = container_of(deferred, struct ram_disk, run);
+	static const struct fake_origin origin = {.target_port_group = 1, .relative_port = 1};
 	struct scsi_command *command;
 	struct list now;
 
@@ -49,7 +50,7 @@ static void nexus_answer(struct deferred *deferred)
 	list_init(&now);
 	list_splice(&now, &ram_disk->queue);
 	while ((command = list_pop(&now, struct scsi_command, link))) {
-		fake_unit_execute(ram_disk->fake_unit, command, NULL, 0, 1, 1);
+		fake_unit_execute(ram_disk->fake_unit, command, &origin);
 		command->done(command);
 	}
 }

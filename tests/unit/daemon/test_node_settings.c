@@ -56,6 +56,38 @@ static void a_login_goes_where_the_key_says_and_says_who_we_are(void **state)
 	assert_int_equal(settings.login.tsih, 0);
 }
 
+static void recovery_is_offered_when_the_record_asks_and_as_far_as_it_goes(void **state)
+{
+	static const struct {
+		const char *level, *connections;
+		unsigned offered;
+		const char *says, *says_too;
+	} rows[] = {
+		{"0", "1", 0, NULL, NULL},
+		{"1", "1", 1, NULL, NULL},
+		{"2", "1", 1, "ERL = 2 is offered as 1", "a new session"},
+		{"0", "4", 0, "MaxConnections is offered as 1", "nr_sessions"},
+		{"2", "2", 1, "ERL = 2 and MaxConnections", "nr_sessions"},
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct login_job_settings settings;
+		const char *limit;
+
+		set("node.session.iscsi.ERL", rows[i].level);
+		set("node.session.iscsi.MaxConnections", rows[i].connections);
+		settings = login_settings();
+		assert_int_equal(settings.login.error_recovery_level, rows[i].offered);
+		assert_int_equal(settings.login.max_connections, 1);
+		limit = node_login_limit(record);
+		assert_int_equal(!!limit, !!rows[i].says);
+		if (!limit)
+			continue;
+		assert_non_null(strstr(limit, rows[i].says));
+		assert_non_null(strstr(limit, rows[i].says_too));
+	}
+}
+
 static void chap_is_used_whenever_there_is_a_secret(void **state)
 {
 	struct login_job_settings settings = login_settings();
@@ -156,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RECORD_TEST(a_login_goes_where_the_key_says_and_says_who_we_are),
+		RECORD_TEST(recovery_is_offered_when_the_record_asks_and_as_far_as_it_goes),
 		RECORD_TEST(chap_is_used_whenever_there_is_a_secret),
 		RECORD_TEST(values_outside_the_standard_are_brought_inside),
 		RECORD_TEST(digests_and_flags_are_offered_as_the_record_says),

@@ -43,9 +43,15 @@ static void on_async(struct session *session, const struct async_message *messag
 	f->async_left_out += message->left_out;
 }
 
+static void on_damaged(struct session *session, void *userdata)
+{
+	((struct fixture *)userdata)->damaged++;
+}
+
 static const struct session_observer observer = {
 	.lost = on_lost,
 	.async_event = on_async,
+	.damaged = on_damaged,
 };
 
 void fixture_init(struct fixture *f)

@@ -32,7 +32,7 @@ struct fixture {
 	struct list ios;
 	bool in_call; /* into the session: no done() may run */
 
-	unsigned lost, async;
+	unsigned lost, async, damaged;
 	enum session_loss loss;
 	int error;
 	char text[160];

@@ -65,7 +65,7 @@ static void check_numbers(struct target *target, const struct bhs *bhs)
 	assert_false(sn_less(target->stat_sn, exp_stat_sn));
 	assert_false(sn_less(exp_stat_sn, target->heard_stat_sn));
 	target->heard_stat_sn = exp_stat_sn;
-	if (pdu_opcode(bhs) == PDU_DATA_OUT)
+	if (pdu_opcode(bhs) == PDU_DATA_OUT || pdu_opcode(bhs) == PDU_SNACK)
 		return;
 	assert_int_equal(cmd_sn, target->exp_cmd_sn);
 	if (bhs->opcode & PDU_IMMEDIATE)
@@ -88,10 +88,11 @@ static void check_request(struct target *target, const struct bhs *bhs, uint32_t
 	case PDU_DATA_OUT:
 		assert_false(immediate);
 		return;
-	case PDU_NOP_OUT:
-	case PDU_TEXT_REQUEST:
-		assert_true(immediate);
+	case PDU_SNACK:
+		assert_true(target->negotiated->error_recovery_level > 0);
+		assert_int_equal(length, 0);
 		return;
+	case PDU_NOP_OUT:
 	case PDU_TASK_MANAGEMENT_REQUEST:
 	case PDU_LOGOUT_REQUEST:
 		assert_true(immediate);
@@ -107,20 +108,16 @@ static void check_request(struct target *target, const struct bhs *bhs, uint32_t
 static size_t parse(struct target *target, struct bhs *bhs, const uint8_t **data, uint32_t *length)
 {
 	const struct negotiated *negotiated = target->negotiated;
-	size_t digested, header, left, total;
+	size_t header = BHS_LENGTH + (negotiated->header_digest ? DIGEST_LENGTH : 0), left, total;
 	const uint8_t *at = fake_wire_taken(target->wire, &left);
 	uint32_t padding, digest;
 
-	if (left < BHS_LENGTH)
-		return 0;
-	memcpy(bhs, at, BHS_LENGTH);
-	digested = BHS_LENGTH + pdu_ahs_length(bhs);
-	header = digested + (negotiated->header_digest ? DIGEST_LENGTH : 0);
 	if (left < header)
 		return 0;
-	memcpy(target->ahs, at + BHS_LENGTH, pdu_ahs_length(bhs));
+	memcpy(bhs, at, BHS_LENGTH);
+	assert_int_equal(bhs->total_ahs_length, 0);
 	if (negotiated->header_digest)
-		assert_int_equal(crc32c(0, at, digested), crc32c_from_wire(at + digested));
+		assert_int_equal(crc32c(0, at, BHS_LENGTH), crc32c_from_wire(at + BHS_LENGTH));
 	*length = pdu_data_length(bhs);
 	assert_in_range(*length, 0, negotiated->max_xmit_data_segment_length);
 	padding = pdu_padding(*length);
@@ -203,6 +200,10 @@ void target_emit(struct target *target, const void *bhs, const void *data, uint3
 	if (target->negotiated->data_digest) {
 		crc = crc32c(crc32c(0, data, length), padding, pdu_padding(length));
 		crc32c_to_wire(crc, digest);
+		if (target->damage > 0) {
+			target->damage--;
+			digest[2] ^= 0x08;
+		}
 		fake_wire_give(target->wire, digest, DIGEST_LENGTH);
 	}
 }

@@ -168,6 +168,18 @@ static void offers_are_brought_into_range_and_agree_with_each_other(void **state
 	finish(&f);
 }
 
+static void segments_come_to_us_in_whole_words(void **state)
+{
+	struct login_settings settings = normal;
+	struct fixture f;
+
+	settings.max_recv_data_segment_length = 777;
+	begin(&f, &settings);
+	assert_non_null(
+		memmem(f.offer.bytes, f.offer.length, "MaxRecvDataSegmentLength=776\0", 29));
+	finish(&f);
+}
+
 #define AT(name) offsetof(struct negotiated, name), sizeof(((struct negotiated *)0)->name)
 
 /* clang-format off */
@@ -610,6 +622,7 @@ int main(void)
 		cmocka_unit_test(an_added_connection_offers_nothing_of_the_session),
 		cmocka_unit_test(chap_is_offered_alone),
 		cmocka_unit_test(offers_are_brought_into_range_and_agree_with_each_other),
+		cmocka_unit_test(segments_come_to_us_in_whole_words),
 		cmocka_unit_test(every_rule_settles_every_kind_of_answer),
 		cmocka_unit_test(unanswered_offers_have_the_defaults_of_the_standard),
 		cmocka_unit_test(booleans_that_the_offer_decides_need_no_answer),

@@ -87,6 +87,9 @@ void fixture_lose(struct fixture *fixture, unsigned index);
 /** fixture_relogin() - a new session in place of the old: ghosts die, identity is verified */
 void fixture_relogin(struct fixture *fixture, unsigned index);
 
+/** fixture_prove() - so much time passes without an error that probation is over */
+void fixture_prove(struct fixture *fixture);
+
 struct request *fixture_read(struct fixture *fixture, uint64_t lba, uint32_t blocks);
 /** fixture_write() - @blocks blocks full of @byte */
 struct request *fixture_write(struct fixture *fixture, uint64_t lba, uint32_t blocks, uint8_t byte);

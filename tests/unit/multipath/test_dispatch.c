@@ -43,7 +43,7 @@ static void a_write_in_doubt_waits_for_its_fence_and_goes_elsewhere(void **state
 	fake_nexus_kill_ghosts(f->nexus[0]);
 	path_fenced(f->path[0]); /* through another portal: path 0 itself is still down */
 	assert_int_equal(path_in_doubt(f->path[0]), 0);
-	assert_int_equal(path_get_state(f->path[0]), PATH_FAILED);
+	assert_int_equal(path_get_state(f->path[0]), PATH_DOWN);
 	assert_int_equal(fixture_queued(f, 1), 1);
 	fixture_run(f);
 	assert_int_equal(write->error, 0);
@@ -215,7 +215,7 @@ static void late_errors_of_an_old_login_do_not_fail_the_new_one(void **state)
 	path_verified(f->path[0]);
 	while (fixture_queued(f, 0) > 0)
 		fake_nexus_complete(f->nexus[0], 0, &FAKE_OUTCOME(SCSI_IN_DOUBT));
-	assert_int_equal(path_get_state(f->path[0]), PATH_ACTIVE);
+	assert_int_equal(path_get_state(f->path[0]), PATH_PROBATION);
 	fixture_run(f);
 	fixture_free(f);
 }
@@ -227,6 +227,7 @@ static void a_fence_does_not_cover_what_the_new_login_carries(void **state)
 
 	fixture_lose(f, 0);
 	fixture_relogin(f, 0);
+	fixture_prove(f);
 	path_fenced(f->path[0]);
 	write = fixture_write(f, 10, 4, 0xaa);
 	assert_int_equal(fixture_where(f), 0);

@@ -19,6 +19,7 @@ static void states_have_the_names_of_the_bus(void **state)
 	assert_string_equal(map_state_name(MAP_DEGRADED), "degraded");
 	assert_string_equal(map_state_name(MAP_NO_PATH_QUEUEING), "no-path-queueing");
 	assert_string_equal(map_state_name(MAP_NO_PATH_FAILING), "no-path-failing");
+	assert_string_equal(map_state_name(MAP_LOST), "lost");
 }
 
 static void an_unknown_selector_is_refused(void **state)
@@ -89,9 +90,9 @@ static void the_observer_hears_each_step_of_a_path_with_its_reason(void **state)
 	assert_int_equal(f->path_event_count, 3);
 	assert_ptr_equal(f->path_events[0].path, f->path[1]);
 	assert_int_equal(f->path_events[0].from, PATH_ACTIVE);
-	assert_int_equal(f->path_events[0].to, PATH_FAILED);
+	assert_int_equal(f->path_events[0].to, PATH_DOWN);
 	assert_string_equal(f->path_events[0].reason, "connection reset");
-	assert_int_equal(f->path_events[1].to, PATH_ACTIVE);
+	assert_int_equal(f->path_events[1].to, PATH_PROBATION);
 	assert_string_equal(f->path_events[1].reason, "identity verified");
 	assert_int_equal(f->path_events[2].to, PATH_QUARANTINED);
 	assert_string_equal(f->path_events[2].reason, "it is another disk");
@@ -209,7 +210,7 @@ static void a_path_that_only_failed_commands_is_back_when_no_other_is_left(void 
 	assert_int_equal(read->error, 0);
 	assert_int_equal(path_get_state(f->path[0]), PATH_FAILED);
 	fixture_lose(f, 1);
-	assert_int_equal(path_get_state(f->path[0]), PATH_ACTIVE);
+	assert_int_equal(path_get_state(f->path[0]), PATH_PROBATION);
 	assert_int_equal(map_get_state(f->map), MAP_DEGRADED);
 	assert_true(f->nexus[0]->last_path);
 	fixture_free(f);
@@ -224,7 +225,7 @@ static void commands_not_sent_move_at_once_and_freely(void **state)
 
 	r[2] = fixture_flush(f);
 	fake_nexus_lose(f->nexus[0], 0); /* before anybody says so */
-	assert_int_equal(path_get_state(f->path[0]), PATH_FAILED);
+	assert_int_equal(path_get_state(f->path[0]), PATH_DOWN);
 	path_lost(f->path[0], "connection reset");
 	assert_int_equal(fixture_queued(f, 1), 3);
 	fixture_run(f);
@@ -623,7 +624,7 @@ static void an_identity_in_question_stops_io_on_the_path_until_verified(void **s
 					  identity_attentions[i][1]);
 		write = fixture_write(f, 3, 1, 0x33);
 		fixture_run(f);
-		assert_int_equal(path_get_state(f->path[0]), PATH_PENDING);
+		assert_int_equal(path_get_state(f->path[0]), PATH_VERIFY);
 		assert_int_equal(map_get_state(f->map), MAP_NO_PATH_QUEUEING);
 		assert_int_equal(f->attention_count, 1);
 		assert_int_equal(write->error, NOT_ENDED);
@@ -643,7 +644,7 @@ static void each_doubt_about_an_identity_is_reported_however_soon_after_another(
 		fake_nexus_unit_attention(f->nexus[0], 0x29, 0x00);
 		fixture_read(f, 0, 1);
 		fixture_run(f);
-		assert_int_equal(path_get_state(f->path[0]), PATH_PENDING);
+		assert_int_equal(path_get_state(f->path[0]), PATH_VERIFY);
 		assert_int_equal(f->attention_count, i);
 		path_verified(f->path[0]);
 		fixture_run(f);
@@ -850,11 +851,233 @@ static void a_nexus_found_down_at_submit_fails_its_path(void **state)
 	assert_int_equal(r[0]->error, 0);
 	fake_nexus_set_up(f->nexus[1], false);
 	r[1] = fixture_read(f, 0, 1);
-	assert_int_equal(path_get_state(f->path[0]), PATH_FAILED);
-	assert_int_equal(path_get_state(f->path[1]), PATH_FAILED);
+	assert_int_equal(path_get_state(f->path[0]), PATH_DOWN);
+	assert_int_equal(path_get_state(f->path[1]), PATH_DOWN);
 	assert_int_equal(map_get_state(f->map), MAP_NO_PATH_QUEUEING);
 	fake_ring_advance(f->ring, 60000);
 	assert_int_equal(r[1]->error, -EIO);
+	fixture_free(f);
+}
+
+/* --- ranks of paths --- */
+
+/* @count reads, all answered. */
+static void work(struct fixture *f, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct request *read = fixture_read(f, 0, 1);
+
+		fixture_run(f);
+		assert_int_equal(read->error, 0);
+	}
+}
+
+static size_t carried_by(const struct fixture *f, unsigned path)
+{
+	return fake_nexus_count(f->nexus[path], FAKE_ANY_OPCODE);
+}
+
+static void suspect_throttled_and_marginal_paths_carry_nothing_while_another_is_there(void **state)
+{
+	static const enum nexus_health healths[] = {NEXUS_SUSPECT, NEXUS_THROTTLED};
+
+	for (size_t i = 0; i < ARRAY_SIZE(healths); i++) {
+		struct fixture *f = fixture_new(2, NULL);
+
+		fake_nexus_set_health(f->nexus[0], healths[i]);
+		assert_int_equal(map_get_state(f->map), MAP_OK);
+		work(f, 10);
+		assert_int_equal(carried_by(f, 0), 0);
+		fake_nexus_set_health(f->nexus[0], NEXUS_WELL);
+		work(f, 10);
+		assert_int_equal(carried_by(f, 0), 5);
+		fixture_free(f);
+	}
+}
+
+static void the_last_path_carries_everything_whatever_its_rank(void **state)
+{
+	static const enum nexus_health healths[] = {NEXUS_SUSPECT, NEXUS_THROTTLED};
+
+	for (size_t i = 0; i < ARRAY_SIZE(healths); i++) {
+		struct fixture *f = fixture_new(2, NULL);
+
+		fake_nexus_set_health(f->nexus[0], healths[i]);
+		fixture_lose(f, 1);
+		work(f, 10);
+		assert_int_equal(carried_by(f, 0), 10);
+		fixture_free(f);
+	}
+}
+
+static void of_bad_paths_the_least_bad_is_taken(void **state)
+{
+	static const unsigned order[] = {3, 0, 1, 2}; /* active, marginal, throttled, suspect */
+	struct fixture *f = fixture_new(4, NULL);
+
+	path_strike(f->path[0], "slow");
+	fake_ring_advance(f->ring, 1000);
+	path_strike(f->path[0], "slow");
+	assert_int_equal(path_get_state(f->path[0]), PATH_MARGINAL);
+	fake_nexus_set_health(f->nexus[1], NEXUS_THROTTLED);
+	fake_nexus_set_health(f->nexus[2], NEXUS_SUSPECT);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		work(f, 4);
+		assert_int_equal(carried_by(f, order[i]), 4);
+		if (i + 1 < ARRAY_SIZE(order))
+			fixture_lose(f, order[i]);
+	}
+	fixture_free(f);
+}
+
+static void a_command_that_failed_on_the_best_path_is_tried_on_a_worse_one(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+
+	fake_nexus_set_health(f->nexus[1], NEXUS_SUSPECT);
+	fake_nexus_script(f->nexus[0], FAKE_ANY_OPCODE, 1, &FAKE_OUTCOME(SCSI_TARGET_FAILURE));
+	work(f, 1);
+	assert_int_equal(carried_by(f, 1), 1);
+	fixture_free(f);
+}
+
+static void a_path_on_probation_gets_a_tenth_of_its_share(void **state)
+{
+	struct fixture *f = fixture_new(4, NULL);
+
+	fixture_lose(f, 2);
+	fixture_relogin(f, 2);
+	work(f, 400);
+	assert_int_equal(carried_by(f, 2), 10); /* a tenth of a quarter */
+	assert_int_equal(path_get_state(f->path[2]), PATH_PROBATION);
+	work(f, 240);
+	assert_int_equal(path_get_state(f->path[2]), PATH_ACTIVE);
+	work(f, 40);
+	assert_int_equal(carried_by(f, 2), 26);
+	fixture_free(f);
+}
+
+static void time_ends_probation_and_hold_without_any_io(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+
+	for (int i = 0; i < 3; i++) {
+		fixture_lose(f, 0);
+		fixture_relogin(f, 0);
+	}
+	assert_int_equal(path_get_state(f->path[0]), PATH_MARGINAL);
+	fake_ring_advance(f->ring, 20001);
+	assert_int_equal(path_get_state(f->path[0]), PATH_PROBATION);
+	fake_ring_advance(f->ring, 5001);
+	assert_int_equal(path_get_state(f->path[0]), PATH_ACTIVE);
+	assert_int_equal(fake_ring_timers(f->ring), 0);
+	fixture_free(f);
+}
+
+static void silence_speaks_against_a_path_only_while_another_does_better(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+
+	for (int i = 0; i < 3; i++) { /* both: it is the target */
+		for (unsigned p = 0; p < 2; p++)
+			fake_nexus_set_health(f->nexus[p], NEXUS_SUSPECT);
+		for (unsigned p = 0; p < 2; p++)
+			fake_nexus_set_health(f->nexus[p], NEXUS_WELL);
+		fake_ring_advance(f->ring, 2000);
+	}
+	assert_int_equal(path_get_state(f->path[1]), PATH_ACTIVE);
+	for (int i = 0; i < 2; i++) {
+		fake_nexus_set_health(f->nexus[1], NEXUS_SUSPECT);
+		fake_ring_advance(f->ring, 2000);
+		fake_nexus_set_health(f->nexus[1], NEXUS_WELL);
+	}
+	assert_int_equal(path_get_state(f->path[1]), PATH_MARGINAL);
+	fixture_free(f);
+}
+
+/* --- a unit that is no more --- */
+
+static void unmap(struct fixture *f, unsigned path)
+{
+	fake_nexus_script(f->nexus[path], FAKE_ANY_OPCODE, FAKE_FOR_EVER,
+			  &FAKE_CHECK_CONDITION(0x5, 0x25, 0x00));
+}
+
+static void a_unit_unmapped_on_one_path_is_used_through_the_other(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+
+	unmap(f, 0);
+	work(f, 10);
+	assert_int_equal(path_get_state(f->path[0]), PATH_UNMAPPED);
+	assert_int_equal(carried_by(f, 0), 1);
+	assert_int_equal(map_get_state(f->map), MAP_DEGRADED);
+	assert_int_equal(f->attention_count, 1);
+	fixture_free(f);
+}
+
+static void when_all_paths_say_so_commands_fail_with_enodev_at_once(void **state)
+{
+	static const int32_t policies[] = {-1, 0, 60000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		struct map_settings settings = fixture_settings;
+		struct request *read, *write, *later;
+		struct fixture *f;
+
+		settings.no_path_retry_ms = policies[i];
+		f = fixture_new(2, &settings);
+		unmap(f, 0);
+		unmap(f, 1);
+		read = fixture_read(f, 0, 1);
+		write = fixture_write(f, 0, 1, 1);
+		fixture_run(f);
+		assert_int_equal(map_get_state(f->map), MAP_LOST);
+		assert_int_equal(read->error, -ENODEV);
+		assert_int_equal(write->error, -ENODEV);
+		later = fixture_read(f, 0, 1);
+		fake_ring_turn(f->ring);
+		assert_int_equal(later->error, -ENODEV);
+		fixture_lose(f, 0); /* a path that is down says nothing else */
+		assert_int_equal(map_get_state(f->map), MAP_LOST);
+		fake_nexus_clear_script(f->nexus[0]);
+		fixture_relogin(f, 0);
+		work(f, 1);
+		assert_int_equal(map_get_state(f->map), MAP_DEGRADED);
+		fixture_free(f);
+	}
+}
+
+static void a_unit_is_not_lost_while_a_path_that_is_down_might_know_better(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+	struct request *read;
+
+	fixture_lose(f, 1);
+	unmap(f, 0);
+	read = fixture_read(f, 0, 1);
+	fixture_run(f);
+	assert_int_equal(map_get_state(f->map), MAP_NO_PATH_QUEUEING);
+	assert_int_equal(read->error, NOT_ENDED);
+	path_unmapped(f->path[1], "not there either");
+	fake_ring_turn(f->ring);
+	assert_int_equal(map_get_state(f->map), MAP_LOST);
+	assert_int_equal(read->error, -ENODEV);
+	fixture_free(f);
+}
+
+static void a_late_unmapped_of_an_old_login_does_not_count(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+	struct request *read = fixture_read(f, 0, 1);
+
+	assert_int_equal(fixture_where(f), 0);
+	path_lost(f->path[0], "carrier lost");
+	path_verified(f->path[0]);
+	fake_nexus_complete(f->nexus[0], 0, &FAKE_CHECK_CONDITION(0x5, 0x25, 0x00));
+	assert_int_equal(path_get_state(f->path[0]), PATH_PROBATION);
+	fixture_run(f);
+	assert_int_equal(read->error, 0);
 	fixture_free(f);
 }
 
@@ -1024,6 +1247,18 @@ int main(void)
 		cmocka_unit_test(no_path_retry_of_zero_fails_at_once),
 		cmocka_unit_test(done_may_submit_again_also_while_commands_fail),
 		cmocka_unit_test(a_nexus_found_down_at_submit_fails_its_path),
+		cmocka_unit_test(
+			suspect_throttled_and_marginal_paths_carry_nothing_while_another_is_there),
+		cmocka_unit_test(the_last_path_carries_everything_whatever_its_rank),
+		cmocka_unit_test(of_bad_paths_the_least_bad_is_taken),
+		cmocka_unit_test(a_command_that_failed_on_the_best_path_is_tried_on_a_worse_one),
+		cmocka_unit_test(a_path_on_probation_gets_a_tenth_of_its_share),
+		cmocka_unit_test(time_ends_probation_and_hold_without_any_io),
+		cmocka_unit_test(silence_speaks_against_a_path_only_while_another_does_better),
+		cmocka_unit_test(a_unit_unmapped_on_one_path_is_used_through_the_other),
+		cmocka_unit_test(when_all_paths_say_so_commands_fail_with_enodev_at_once),
+		cmocka_unit_test(a_unit_is_not_lost_while_a_path_that_is_down_might_know_better),
+		cmocka_unit_test(a_late_unmapped_of_an_old_login_does_not_count),
 		cmocka_unit_test(failing_all_ends_what_is_not_on_the_wire_and_all_that_comes),
 		cmocka_unit_test(failing_all_ends_queued_parked_and_held_commands),
 		cmocka_unit_test(a_quarantined_path_is_not_believed),

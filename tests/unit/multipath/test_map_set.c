@@ -73,7 +73,7 @@ static void paths_to_one_unit_join_one_map(void **state)
 	assert_int_equal(map_path_count(map), 2);
 	assert_int_equal(map_set_count(world.set), 1);
 	assert_ptr_equal(path_userdata(b), world.nexus[1]);
-	assert_int_equal(path_get_state(b), PATH_PENDING);
+	assert_int_equal(path_get_state(b), PATH_VERIFY);
 	map_set_remove(world.set, map);
 	assert_int_equal(map_set_count(world.set), 0);
 	assert_null(map_set_find(world.set, unit.identity.wwid));

@@ -92,7 +92,7 @@ static void no_selector_takes_a_path_that_is_not_usable(void **state)
 	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
 		struct world *world = world_new(names[n]);
 
-		world->fixture->path[0]->state = PATH_PENDING;
+		world->fixture->path[0]->state = PATH_VERIFY;
 		world->fixture->path[1]->state = PATH_QUARANTINED;
 		fake_nexus_set_up(world->fixture->nexus[2], false);
 		for (int i = 0; i < 8; i++)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# SPDX-FileCopyrightText: Hawser developers
+"""How a function becomes a test case: @case above it, the behaviour as its name."""
+
+CASES = []
+
+
+class Case:
+    def __init__(self, function, limit_s, boots, smoke, kernels):
+        module = function.__module__.removeprefix("test_")
+        self.name = f"{module}/{function.__name__}"
+        self.function = function
+        self.limit_s = limit_s
+        self.boots = boots
+        self.smoke = smoke
+        self.kernels = kernels
+
+
+def case(limit_s=60, boots=1, smoke=False, kernels=("6.12", "6.1")):
+    """limit_s: it fails when it takes longer
+    boots: it has a machine of its own, and is called once in each boot; guest.boot tells which.
+    Everything stays as it was left in between
+    smoke: it belongs to the few that run by default, on the first of its kernels"""
+
+    def add(function):
+        CASES.append(Case(function, limit_s, boots, smoke, kernels))
+        return function
+
+    return add

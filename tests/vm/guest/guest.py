@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# SPDX-FileCopyrightText: Hawser developers
+"""What a case does with its machine. Whatever it makes is taken away again by tidy_up()."""
+
+import os
+import re
+import shutil
+import subprocess
+
+from guest import lio, network
+from harness.commands import Failure, run, wait_until
+
+INITIATOR = "iqn.2024-05.org.example.hawser:vm"
+TARGET = "iqn.2024-05.org.example.hawser:disk"
+CONF = "/etc/iscsi"
+PROGRAMS = "/usr/lib/hawser-vm/bin"
+
+# New records give up soon on what cannot be reached.
+ISCSID_CONF = """
+node.startup = manual
+node.session.initial_login_retry_max = 1
+node.conn[0].timeo.login_timeout = 10
+discovery.sendtargets.reopen_max = 1
+"""
+
+
+class Guest:
+    def __init__(self, boot):
+        self.boot = boot
+        self.undo = []
+        os.makedirs(CONF, exist_ok=True)
+        self.write(f"{CONF}/initiatorname.iscsi", f"InitiatorName={INITIATOR}\n")
+        self.write(f"{CONF}/iscsid.conf", ISCSID_CONF)
+
+    @staticmethod
+    def write(path, text):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    # ---- systemd
+
+    def systemctl(self, words, **options):
+        return run(["systemctl", "--no-pager", *words.split()], **options)
+
+    def property(self, unit, name):
+        return self.systemctl(f"show --value -p {name} {unit}").out.strip()
+
+    def state(self, unit):
+        return self.property(unit, "ActiveState")
+
+    def journal(self, unit, boot=0):
+        return run(["journalctl", "--no-pager", "-o", "cat", "-b", str(boot), "-u", unit]).out
+
+    def start_hawserd(self):
+        self.systemctl("start hawserd")
+
+    # ---- targets
+
+    def target(self, units=({"ram_mib": 128},), **more):
+        """Its name. more: as of lio.py's dictionary"""
+        described = {"name": TARGET, "portals": network.PORTALS, "units": list(units), **more}
+        lio.create(described)
+        return described
+
+    # ---- our commands
+
+    def iscsiadm(self, words, **options):
+        return run(["iscsiadm", *words.split()], **options)
+
+    def hawser(self, words, **options):
+        return run(["hawser", *words.split()], **options)
+
+    def discover(self, portal=network.PORTALS[0]):
+        return self.iscsiadm(f"-m discovery -t st -p {portal}")
+
+    def login(self, **options):
+        return self.iscsiadm(f"-m node -T {TARGET} -l", **options)
+
+    def logout(self, **options):
+        return self.iscsiadm(f"-m node -T {TARGET} -u", **options)
+
+    def connect(self):
+        """Discover, log in over both portals; the device"""
+        self.discover()
+        self.login()
+        return self.device()
+
+    def by_path(self, portal=network.PORTALS[0], unit=0):
+        return f"/dev/disk/by-path/ip-{portal}:3260-iscsi-{TARGET}-lun-{unit}"
+
+    def device(self, unit=0):
+        return os.path.realpath(self.by_path(unit=unit))
+
+    # ---- devices
+
+    def udev(self, device):
+        """What udev's database has of it: properties, and links in the key "links"."""
+        text = run(["udevadm", "info", "--query=all", f"--name={device}"]).out
+        found = dict(re.findall(r"^E: ([^=]+)=(.*)$", text, re.M))
+        found["links"] = {f"/dev/{link}" for link in re.findall(r"^S: (.*)$", text, re.M)}
+        return found
+
+    def mount(self, device, folder="/mnt/test", make="mkfs.ext4 -q -F"):
+        if make:
+            run([*make.split(), device])
+        os.makedirs(folder, exist_ok=True)
+        run(["mount", device, folder])
+        return folder
+
+    def program(self, name):
+        return os.path.join(PROGRAMS, name)
+
+    # ---- the end
+
+    def tidy_up(self):
+        """Everything of this case goes. Returns what should not have been there."""
+        problems = []
+        for undo in reversed(self.undo):
+            try:
+                undo()
+            except Exception as error:
+                problems.append(f"clean-up: {error}")
+        if os.path.ismount("/mnt/test"):
+            run(["umount", "/mnt/test"], check=False)
+        for unit in ("iscsi", "hawserd"):
+            if run(["systemctl", "stop", unit], check=False, timeout=90).code != 0:
+                problems.append(f"{unit} does not stop")
+            if self.property(unit, "Result") != "success":
+                problems.append(f"{unit} ended with {self.property(unit, 'Result')}")
+        self.systemctl("reset-failed")
+        shutil.rmtree(CONF, ignore_errors=True)
+        shutil.rmtree("/etc/hawser", ignore_errors=True)
+        try:
+            lio.remove_all()
+        except OSError as error:
+            problems.append(f"the target does not go: {error}")
+        loops = subprocess.run(["losetup", "-n", "-O", "NAME"], stdout=subprocess.PIPE, text=True, check=False).stdout
+        problems += [f"{loop.strip()} is still there" for loop in loops.splitlines()]
+        return problems
+
+    def wait(self, condition, what, timeout=30):
+        return wait_until(condition, what, timeout)
+
+
+__all__ = ["Failure", "Guest", "INITIATOR", "TARGET"]
