@@ -371,6 +371,18 @@ static int read_number(DBusMessageIter *at, int type, struct value *value)
 	return 0;
 }
 
+static int read_fd(DBusMessageIter *at, struct value *value)
+{
+	int fd = -1;
+
+	dbus_message_iter_get_basic(at, &fd);
+	if (fd < 0)
+		return -EBADF;
+	value->kind = VALUE_FD;
+	value->number = (uint64_t)fd;
+	return 0;
+}
+
 static int read_value(DBusMessageIter *at, struct value *value, unsigned depth)
 {
 	int type = dbus_message_iter_get_arg_type(at);
@@ -382,6 +394,7 @@ static int read_value(DBusMessageIter *at, struct value *value, unsigned depth)
 	case DBUS_TYPE_SIGNATURE:
 		return read_text(at, value);
 	case DBUS_TYPE_UNIX_FD:
+		return read_fd(at, value);
 	case DBUS_TYPE_DOUBLE:
 		return 0; /* the API has none of them */
 	case DBUS_TYPE_VARIANT:
@@ -465,6 +478,18 @@ static DBusMessage *message_of(const struct client *client, const struct call *c
 					    interface, call->member);
 }
 
+/* libdbus gives up a message with descriptors when it does not know yet that they can be sent. */
+static void wait_until_known(struct client *client, const struct argument *arguments)
+{
+	bool has_fd = false;
+
+	for (; arguments && arguments->type; arguments++)
+		has_fd |= arguments->type == DBUS_TYPE_UNIX_FD;
+	while (has_fd && !dbus_connection_get_is_authenticated(client->connection) &&
+	       dbus_connection_read_write(client->connection, -1))
+		;
+}
+
 /* Return: the reply that is due, or NULL with call->error set. */
 static DBusPendingCall *start(struct client *client, struct call *call)
 {
@@ -473,6 +498,7 @@ static DBusPendingCall *start(struct client *client, struct call *call)
 	int r = message ? fill(message, call->arguments) : -ENOMEM;
 
 	if (r == 0) {
+		wait_until_known(client, call->arguments);
 		dbus_message_set_allow_interactive_authorization(message, TRUE);
 		if (!dbus_connection_send_with_reply(client->connection, message, &pending,
 						     DBUS_TIMEOUT_INFINITE))

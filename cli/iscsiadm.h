@@ -14,6 +14,7 @@
 #include "cli/layout.h"
 #include "cli/model.h"
 #include "cli/options.h"
+#include "cli/record_client.h"
 
 /** iscsiadm_main() - Return: the exit status */
 int iscsiadm_main(int argc, char **argv);
@@ -56,6 +57,30 @@ int iscsiadm_node(struct iscsiadm *run);
 int iscsiadm_session(struct iscsiadm *run);
 int iscsiadm_iface(struct iscsiadm *run);
 int iscsiadm_fw(struct iscsiadm *run);
+
+/* --- records of any kind; iscsiadm_records.c --- */
+/** iscsiadm_print_record() - @record, the values of @place; with -S its secrets in clear */
+int iscsiadm_print_record(struct iscsiadm *run, const struct record_place *place,
+			  const struct value *record);
+/**
+ * iscsiadm_read_values() - what the values of -v stand for
+ *
+ * "-v -" is the next line of standard input, so that it stands in no process list; a secret is
+ * moved out of the command line. The settings point into @values, for iscsiadm_free_values().
+ */
+int iscsiadm_read_values(struct iscsiadm *run, char *values[OPTIONS_SETTINGS_MAX]);
+void iscsiadm_free_values(char *values[OPTIONS_SETTINGS_MAX]);
+
+/* --- discovery records; iscsiadm_discoverydb.c --- */
+int iscsiadm_list_discoveries(struct iscsiadm *run);
+/* What -o does with the one that -t and -p name; SendTargets without -t. A missing one ends with
+ * @missing. */
+int iscsiadm_show_discovery(struct iscsiadm *run, enum error_code missing);
+int iscsiadm_update_discovery(struct iscsiadm *run, enum error_code missing);
+int iscsiadm_delete_discovery(struct iscsiadm *run, enum error_code missing);
+int iscsiadm_create_discovery(struct iscsiadm *run);
+/** iscsiadm_check_discovery() - is it there? Return: 0; the exit status after it was told */
+int iscsiadm_check_discovery(struct iscsiadm *run, enum error_code missing);
 
 /* --- records: what -o does with every one of @nodes; iscsiadm_records.c --- */
 int iscsiadm_show_records(struct iscsiadm *run, const struct node_list *nodes);

@@ -40,9 +40,8 @@ static int tell_failure(struct iscsiadm *run, const struct error *error)
 {
 	const char *line = NULL;
 
-	if (error->code == ERROR_NO_OBJECTS_FOUND)
-		return iscsiadm_complain(run, error->code, "No portals found");
-	if (error->code == ERROR_NOT_CONNECTED || error->code == ERROR_ACCESS_DENIED ||
+	if (error->code == ERROR_NO_OBJECTS_FOUND || error->code == ERROR_NOT_CONNECTED ||
+	    error->code == ERROR_ACCESS_DENIED || error->code == ERROR_DATABASE_FAILED ||
 	    error->code == ERROR_INVALID_ARGUMENT)
 		return iscsiadm_report(run, error);
 	for (size_t i = 0; i < ARRAY_SIZE(failure_lines); i++)
@@ -202,9 +201,9 @@ static int send_targets(struct iscsiadm *run, bool stored)
 	return discover(run, "SendTargets", details);
 }
 
-static int ask_isns(struct iscsiadm *run)
+static int ask_isns(struct iscsiadm *run, bool stored)
 {
-	struct argument details[] = {{}, {}, {}};
+	struct argument details[] = {{}, {}, {.type = 'b', .key = "stored", .number = stored}, {}};
 
 	return discover(run, "Isns", details);
 }
@@ -303,107 +302,7 @@ int iscsiadm_fw(struct iscsiadm *run)
 	return run->options.login ? login_firmware(run) : print_firmware(run);
 }
 
-/* --- listing: what is known of how each node was discovered --- */
-
-/* Return: one "Get" per node, answered; NULL: no memory */
-static struct call *get_origins(struct iscsiadm *run, const struct node_list *nodes)
-{
-	static const char *const keys[] = {"node.discovery_type", "node.discovery_address",
-					   "node.discovery_port", NULL};
-	static const struct argument arguments[] = {{.type = 'A', .texts = keys}, {}};
-	struct call *calls = calloc(nodes->count + 1, sizeof(*calls));
-
-	for (size_t i = 0; calls && i < nodes->count; i++) {
-		calls[i].object = nodes->items[i].object;
-		calls[i].interface = "Node";
-		calls[i].member = "Get";
-		calls[i].arguments = arguments;
-	}
-	if (calls)
-		client_call_many(run->client, calls, nodes->count);
-	return calls;
-}
-
-static struct origin origin_of(const struct node_info *node, const struct value *reply)
-{
-	const struct value *record = reply ? value_at(reply, 0) : reply;
-	uint64_t port = 0;
-
-	if (record)
-		(void)text_parse_u64(value_text(value_get(record, "node.discovery_port")), 0,
-				     UINT16_MAX, &port);
-	return (struct origin){
-		.node =
-			{
-				.object = node->object,
-				.target = node->target,
-				.address = node->address,
-				.iface = node->iface,
-				.port = node->port,
-				.tpgt = node->tpgt,
-			},
-		.type = record ? value_text(value_get(record, "node.discovery_type")) : "",
-		.address = record ? value_text(value_get(record, "node.discovery_address")) : "",
-		.port = (uint16_t)port,
-	};
-}
-
-static int print_origins(struct iscsiadm *run, const struct origin *origins, size_t count)
-{
-	if (run->options.print_level <= 0) {
-		if (layout_origins_flat(run->out, origins, count) > 0)
-			return 0;
-	} else {
-		layout_origins_tree(run->out, origins, count);
-		if (count > 0)
-			return 0;
-	}
-	return error_exit_status(ERROR_NO_OBJECTS_FOUND); /* silently, as iscsiadm */
-}
-
-/*
- * The daemon tells no discovery records; every node says through which address it was found, which
- * gives the same list but for addresses that no record is left of.
- */
-static int list(struct iscsiadm *run)
-{
-	owned_error struct error error = ERROR_INIT;
-	owned_nodes nodes = {};
-	owned_memory struct origin *origins = NULL;
-	struct call *calls;
-	int status = iscsiadm_connect(run);
-
-	if (status != 0)
-		return status;
-	if (run->options.print_level > 1)
-		return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
-					 "Invalid info level %d. Try 0 or 1.",
-					 run->options.print_level);
-	if (model_nodes(run->client, &(struct selection){}, &nodes, &error) < 0)
-		return iscsiadm_report(run, &error);
-	calls = get_origins(run, &nodes);
-	origins = calloc(nodes.count + 1, sizeof(*origins));
-	if (!calls || !origins) {
-		free(calls);
-		return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
-	}
-	for (size_t i = 0; i < nodes.count; i++)
-		origins[i] = origin_of(&nodes.items[i], calls[i].reply);
-	status = print_origins(run, origins, nodes.count);
-	for (size_t i = 0; i < nodes.count; i++)
-		call_clear(&calls[i]);
-	free(calls);
-	return status;
-}
-
 /* --- modes --- */
-
-static int no_record_access(struct iscsiadm *run)
-{
-	return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
-				 "discovery records cannot be shown or changed from here: "
-				 "operation not supported");
-}
 
 static bool has_no_portal(const struct options *options)
 {
@@ -429,14 +328,17 @@ static bool wants_isns(const struct options *options)
 }
 
 /* The port that is meant when none is said is another than options_parse() has put there. */
-static int discover_isns(struct iscsiadm *run)
+static bool read_isns_portal(struct iscsiadm *run)
 {
 	const struct options *options = &run->options;
 
-	if (!options->portal_text ||
-	    portal_parse(options->portal_text, ISNS_PORT, &run->options.portal) < 0)
-		return ask_portal(run);
-	return ask_isns(run);
+	return options->portal_text &&
+	       portal_parse(options->portal_text, ISNS_PORT, &run->options.portal) == 0;
+}
+
+static int discover_isns(struct iscsiadm *run)
+{
+	return read_isns_portal(run) ? ask_isns(run, false) : ask_portal(run);
 }
 
 static bool wants_firmware(const struct options *options)
@@ -466,7 +368,16 @@ static bool wants_stored(const struct options *options)
 
 static int discover_stored(struct iscsiadm *run)
 {
-	return send_targets(run, true);
+	return run->options.type == DISCOVERY_TYPE_ISNS ? ask_isns(run, true)
+							: send_targets(run, true);
+}
+
+/* In discovery mode the record has to be there; discoverydb makes one. */
+static int discover_known(struct iscsiadm *run)
+{
+	int status = iscsiadm_check_discovery(run, ERROR_INVALID_ARGUMENT);
+
+	return status ? status : discover_stored(run);
 }
 
 static bool wants_new_or_update(const struct options *options)
@@ -474,15 +385,31 @@ static bool wants_new_or_update(const struct options *options)
 	return options->operations & (OPERATION_NEW | OPERATION_UPDATE);
 }
 
+static bool wants_delete(const struct options *options)
+{
+	return options->operations & OPERATION_DELETE;
+}
+
+static int delete_known(struct iscsiadm *run)
+{
+	return iscsiadm_delete_discovery(run, ERROR_INVALID_ARGUMENT);
+}
+
+static int show_known(struct iscsiadm *run)
+{
+	return iscsiadm_show_discovery(run, ERROR_INVALID_ARGUMENT);
+}
+
 static const struct step discovery_steps[] = {
-	{wants_list, list},
+	{wants_list, iscsiadm_list_discoveries},
 	{wants_isns, discover_isns},
 	{wants_firmware, discover_firmware},
 	{wants_send_targets, discover_afresh},
 	{has_no_portal, refuse_operation},
-	{wants_stored, discover_stored},
+	{wants_stored, discover_known},
 	{wants_new_or_update, refuse_operation},
-	{NULL, no_record_access},
+	{wants_delete, delete_known},
+	{NULL, show_known},
 };
 
 int iscsiadm_discovery(struct iscsiadm *run)
@@ -517,12 +444,6 @@ static bool wants_discover(const struct options *options)
 	return options->discover;
 }
 
-/* Without -D it would be about the server's record, and there is none. */
-static bool wants_isns_discover(const struct options *options)
-{
-	return wants_isns(options) && options->discover;
-}
-
 static bool wants_non_persistent(const struct options *options)
 {
 	return options->operations & OPERATION_NON_PERSISTENT;
@@ -533,19 +454,48 @@ static int refuse_non_persistent(struct iscsiadm *run)
 	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT, "Operation is not supported.");
 }
 
+static bool wants_new(const struct options *options)
+{
+	return options->operations & OPERATION_NEW;
+}
+
+static bool wants_update(const struct options *options)
+{
+	return options->operations & OPERATION_UPDATE;
+}
+
+static int update_record(struct iscsiadm *run)
+{
+	return iscsiadm_update_discovery(run, ERROR_DATABASE_FAILED);
+}
+
+static int delete_record(struct iscsiadm *run)
+{
+	return iscsiadm_delete_discovery(run, ERROR_DATABASE_FAILED);
+}
+
+static int show_record(struct iscsiadm *run)
+{
+	return iscsiadm_show_discovery(run, ERROR_DATABASE_FAILED);
+}
+
 static const struct step discoverydb_steps[] = {
-	{wants_list, list},
+	{wants_list, iscsiadm_list_discoveries},
 	{has_no_type, ask_type},
 	{wants_firmware_record, ask_discover},
 	{wants_firmware, discover_firmware},
-	{wants_isns_discover, discover_isns},
 	{has_no_portal, ask_portal},
 	{wants_discover, discover_stored},
 	{wants_non_persistent, refuse_non_persistent},
-	{NULL, no_record_access},
+	{wants_new, iscsiadm_create_discovery},
+	{wants_update, update_record},
+	{wants_delete, delete_record},
+	{NULL, show_record},
 };
 
 int iscsiadm_discoverydb(struct iscsiadm *run)
 {
+	if (wants_isns(&run->options) && !read_isns_portal(run))
+		return ask_portal(run);
 	return iscsiadm_first_step(run, discoverydb_steps);
 }

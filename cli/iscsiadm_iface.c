@@ -5,10 +5,36 @@
 #include "cli/iscsiadm.h"
 #include "util/text.h"
 
-/*
- * The daemon shows no interface records; what is known of them stands in the records of the nodes
- * that are bound to them. "default" is built in and needs no daemon.
- */
+/* "default" is built in and needs no daemon to be shown. */
+
+static const char *name_of(const struct options *options)
+{
+	return options->iface_count ? options->ifaces[0] : "";
+}
+
+/* --- show --- */
+
+static int show(struct iscsiadm *run)
+{
+	const struct record_place place = record_place_of_iface(name_of(&run->options));
+	owned_call call = {};
+	int status;
+
+	if (strcmp(name_of(&run->options), "default") == 0) {
+		layout_iface_default(run->out);
+		return 0;
+	}
+	status = iscsiadm_connect(run);
+	if (status != 0)
+		return status;
+	if (record_client_get(run->client, &place, &call) == 0)
+		return iscsiadm_print_record(run, &place, value_at(call.reply, 0));
+	iscsiadm_report(run, &call.error);
+	return error_exit_status(call.error.code == ERROR_NO_OBJECTS_FOUND ? ERROR_DATABASE_FAILED
+									   : call.error.code);
+}
+
+/* --- lists --- */
 
 static int find_nodes(struct iscsiadm *run, const char *iface, struct node_list *nodes)
 {
@@ -22,88 +48,19 @@ static int find_nodes(struct iscsiadm *run, const char *iface, struct node_list 
 	return 0;
 }
 
-static int get_record(struct iscsiadm *run, const struct node_info *node, struct call *call)
+static int print_iface(struct iscsiadm *run, const char *name)
 {
-	static const struct argument all_keys[] = {{.type = 'A'}, {}};
-
-	*call = (struct call){
-		.object = node->object,
-		.interface = "Node",
-		.member = "Get",
-		.arguments = all_keys,
-	};
-	return client_call(run->client, call);
-}
-
-/* --- show --- */
-
-static int show_of_record(struct iscsiadm *run, const struct value *record)
-{
-	owned_memory struct setting *settings = calloc(value_count(record) + 1, sizeof(*settings));
-	size_t count = 0;
-
-	if (!settings)
-		return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
-	for (size_t i = 0; i < value_count(record); i++)
-		if (text_starts_with(value_key(record, i), "iface."))
-			settings[count++] = (struct setting){
-				value_key(record, i),
-				value_text(value_of(record, i)),
-			};
-	layout_record(run->out, settings, count);
-	return 0;
-}
-
-static int show(struct iscsiadm *run)
-{
-	const char *name = run->options.ifaces[0];
-	owned_call call = {};
-	owned_nodes nodes = {};
-	int status;
-
-	if (strcmp(name, "default") == 0) {
-		layout_iface_default(run->out);
-		return 0;
-	}
-	status = find_nodes(run, name, &nodes);
-	if (status != 0)
-		return status;
-	if (nodes.count == 0)
-		return iscsiadm_complain(run, ERROR_DATABASE_FAILED,
-					 "Could not read iface %s: no node is bound to it", name);
-	if (get_record(run, &nodes.items[0], &call) < 0)
-		return iscsiadm_report(run, &call.error);
-	return show_of_record(run, value_at(call.reply, 0));
-}
-
-/* --- lists --- */
-
-static int compare_by_iface(const void *a, const void *b)
-{
-	return strcmp(((const struct node_info *)a)->iface, ((const struct node_info *)b)->iface);
-}
-
-/* Is @index the first of its interface, and not of the built-in one? Sorted by interface. */
-static bool starts_iface(const struct node_list *nodes, size_t index)
-{
-	const struct node_info *node = &nodes->items[index];
-
-	return strcmp(node->iface, "default") != 0 &&
-	       (index == 0 || strcmp(node->iface, node[-1].iface) != 0);
-}
-
-static int print_bound(struct iscsiadm *run, const struct node_info *node)
-{
+	const struct record_place place = record_place_of_iface(name);
 	owned_call call = {};
 	const struct value *record;
 
-	if (get_record(run, node, &call) < 0)
+	if (record_client_get(run->client, &place, &call) < 0)
 		return iscsiadm_report(run, &call.error);
 	record = value_at(call.reply, 0);
 	layout_ifaces_flat(
 		run->out,
 		&(struct iface_info){
-			.name = node->iface,
+			.name = name,
 			.transport = value_text(value_get(record, "iface.transport_name")),
 			.hwaddress = value_text(value_get(record, "iface.hwaddress")),
 			.ipaddress = value_text(value_get(record, "iface.ipaddress")),
@@ -116,16 +73,24 @@ static int print_bound(struct iscsiadm *run, const struct node_info *node)
 
 static int list_flat(struct iscsiadm *run)
 {
-	owned_nodes nodes = {};
-	int status = find_nodes(run, NULL, &nodes);
+	static const struct iface_info builtin[] = {{"default", "tcp"}, {"iser", "iser"}};
+	static const struct argument no_options[] = {{.type = 'V'}, {}};
+	owned_call call = {
+		.object = CLIENT_ROOT,
+		.interface = "Ifaces",
+		.member = "List",
+		.arguments = no_options,
+	};
+	int status = iscsiadm_connect(run);
 
-	if (nodes.count > 0)
-		qsort(nodes.items, nodes.count, sizeof(*nodes.items), compare_by_iface);
-	for (size_t i = 0; i < nodes.count && status == 0; i++)
-		if (starts_iface(&nodes, i))
-			status = print_bound(run, &nodes.items[i]);
+	if (status != 0)
+		return status;
+	if (client_call(run->client, &call) < 0)
+		return iscsiadm_report(run, &call.error);
+	for (size_t i = 0; i < value_count(value_at(call.reply, 0)) && status == 0; i++)
+		status = print_iface(run, value_text(value_at(value_at(call.reply, 0), i)));
 	if (status == 0)
-		layout_ifaces_flat(run->out, &(struct iface_info){"default", "tcp"}, 1);
+		layout_ifaces_flat(run->out, builtin, ARRAY_SIZE(builtin));
 	return status;
 }
 
@@ -149,19 +114,155 @@ static int list_tree(struct iscsiadm *run)
 	return status; /* nothing, and 0, without nodes */
 }
 
-/* --- what can be asked, in the order in which it counts --- */
+/* --- changes --- */
 
-static bool wants_change(const struct options *options)
+#define EXIT_NO_IFACE 22 /* iscsiadm ends with the raw EINVAL */
+
+/* Create with the settings of the command line. Return: 0; -1 with @error set */
+static int call_create(struct iscsiadm *run, struct error *error)
 {
-	return options->submode != SUBMODE_NONE ||
-	       (options->operations & ~(unsigned)OPERATION_SHOW) != 0;
+	const struct record_place place = record_place_of_iface(name_of(&run->options));
+	const struct options *options = &run->options;
+	struct argument values[OPTIONS_SETTINGS_MAX + 1] = {};
+	const struct argument arguments[] = {{.type = 'S', .entries = values}, {.type = 'V'}, {}};
+	owned_call call = {};
+
+	for (unsigned i = 0; i < options->setting_count; i++)
+		values[i] = (struct argument){
+			.type = 's',
+			.key = options->settings[i].name,
+			.text = options->settings[i].value,
+		};
+	if (record_client_call(run->client, &place, "Create", arguments, &call) == 0)
+		return 0;
+	return error_set(error, call.error.code, "%s", call.error.text);
 }
 
-static int refuse_change(struct iscsiadm *run)
+static int create(struct iscsiadm *run)
 {
+	const char *name = name_of(&run->options);
+	owned_error struct error error = ERROR_INIT;
+	int status;
+
+	if (!*name) {
+		iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
+				  "Could not add interface. No interface passed in.");
+		return EXIT_NO_IFACE;
+	}
+	status = iscsiadm_connect(run);
+	if (status != 0)
+		return status;
+	if (call_create(run, &error) < 0) {
+		iscsiadm_report(run, &error);
+		return iscsiadm_complain(run, error.code, "Could not create new interface %s.",
+					 name);
+	}
+	fprintf(run->out, "%s updated.\nNew interface %s added\n", name, name);
+	return 0;
+}
+
+/* An interface that is not there is a wrong parameter, where changes are asked for. */
+static enum error_code code_of(const struct error *error)
+{
+	return error->code == ERROR_NO_OBJECTS_FOUND ? ERROR_INVALID_ARGUMENT : error->code;
+}
+
+static int update(struct iscsiadm *run)
+{
+	const struct options *options = &run->options;
+	const struct record_place place = record_place_of_iface(name_of(options));
+	owned_error struct error error = ERROR_INIT;
+	int status;
+
+	if (options->iface_count == 0 || options->setting_count == 0)
+		return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
+					 "Update requires name, value, and iface.");
+	status = iscsiadm_connect(run);
+	if (status != 0)
+		return status;
+	if (record_client_update(run->client, &place, options->settings, options->setting_count,
+				 &error) < 0) {
+		iscsiadm_report(run, &error);
+		return iscsiadm_complain(run, code_of(&error), "Could not update iface %s: %s",
+					 name_of(options), error_summary(code_of(&error)));
+	}
+	fprintf(run->out, "%s updated.\n", name_of(options));
+	return 0;
+}
+
+static int delete (struct iscsiadm *run)
+{
+	static const struct argument no_options[] = {{.type = 'V'}, {}};
+	const char *name = name_of(&run->options);
+	const struct record_place place = record_place_of_iface(name);
+	owned_call call = {};
+	int status;
+
+	if (!*name)
+		return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT, "Delete requires iface.");
+	status = iscsiadm_connect(run);
+	if (status != 0)
+		return status;
+	if (record_client_call(run->client, &place, "Delete", no_options, &call) < 0) {
+		iscsiadm_report(run, &call.error);
+		return iscsiadm_complain(run, code_of(&call.error), "Could not delete iface %s: %s",
+					 name, error_summary(code_of(&call.error)));
+	}
+	fprintf(run->out, "%s unbound and deleted.\n", name);
+	return 0;
+}
+
+/* The network is configured by the host, not by an adapter that could be told to. */
+static int refuse_apply(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_NOT_SUPPORTED, "Could not apply net configuration: %s",
+				 error_summary(ERROR_NOT_SUPPORTED));
+}
+
+static int refuse_ping(struct iscsiadm *run)
+{
+	if (run->options.iface_count == 0)
+		return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT, "Ping requires iface.");
 	return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
-				 "interface records cannot be changed from here: "
-				 "operation not supported");
+				 "there is no offload adapter that pings; use ping(8): %s",
+				 error_summary(ERROR_NOT_SUPPORTED));
+}
+
+/* --- what can be asked, in the order in which it counts --- */
+
+static bool wants_submode(const struct options *options)
+{
+	return options->submode != SUBMODE_NONE;
+}
+
+static bool wants_new(const struct options *options)
+{
+	return options->operations == OPERATION_NEW;
+}
+
+static bool wants_update(const struct options *options)
+{
+	return options->operations == OPERATION_UPDATE;
+}
+
+static bool wants_delete(const struct options *options)
+{
+	return options->operations == OPERATION_DELETE;
+}
+
+static bool wants_apply(const struct options *options)
+{
+	return options->operations == OPERATION_APPLY || options->operations == OPERATION_APPLY_ALL;
+}
+
+static bool wants_unknown_operation(const struct options *options)
+{
+	return (options->operations & ~(unsigned)OPERATION_SHOW) != 0;
+}
+
+static int refuse_operation(struct iscsiadm *run)
+{
+	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT, "operation is not supported.");
 }
 
 static bool wants_wrong_level(const struct options *options)
@@ -186,7 +287,12 @@ static bool wants_show(const struct options *options)
 }
 
 static const struct step steps[] = {
-	{wants_change, refuse_change},
+	{wants_submode, refuse_ping},
+	{wants_new, create},
+	{wants_update, update},
+	{wants_delete, delete},
+	{wants_apply, refuse_apply},
+	{wants_unknown_operation, refuse_operation},
 	{wants_wrong_level, refuse_level},
 	{wants_tree, list_tree},
 	{wants_show, show},

@@ -20,16 +20,15 @@ static struct selection selection_of(const struct options *options)
 	};
 }
 
+/* An interface that is not defined has iscsiadm's status of "no memory". */
 static int no_records(struct iscsiadm *run)
 {
 	const struct options *options = &run->options;
+	const struct record_place place = record_place_of_iface(options->ifaces[0]);
+	owned_call call = {};
 
-	/*
-	 * Which interfaces are defined is not known here; one that no record is bound to is as good
-	 * as none, and 3 is iscsiadm's status for it.
-	 */
-	if (options->iface_count > 0 && strcmp(options->ifaces[0], "default") != 0 &&
-	    !options->target && !options->portal_text)
+	if (options->iface_count > 0 && record_client_get(run->client, &place, &call) < 0 &&
+	    call.error.code == ERROR_NO_OBJECTS_FOUND)
 		return iscsiadm_complain(run, ERROR_NO_MEMORY, "Could not read iface info for %s.",
 					 options->ifaces[0]);
 	return iscsiadm_complain(run, ERROR_NO_OBJECTS_FOUND, "No records found");

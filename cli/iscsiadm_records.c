@@ -9,121 +9,62 @@
 
 /* --- show --- */
 
-static int show_record(struct iscsiadm *run, const struct value *record, bool *has_secret)
+/* -S: the secret in place of its mask. Return: it, for secret_free(); NULL after it was told why */
+static char *unmask(struct iscsiadm *run, const struct record_place *place, const char *key,
+		    int *status)
+{
+	owned_error struct error error = ERROR_INIT;
+	char *secret = record_client_secret(run->client, place, key, &error);
+
+	if (!secret)
+		*status = iscsiadm_report(run, &error);
+	return secret;
+}
+
+int iscsiadm_print_record(struct iscsiadm *run, const struct record_place *place,
+			  const struct value *record)
 {
 	size_t count = value_count(record);
 	owned_memory struct setting *settings = calloc(count + 1, sizeof(*settings));
+	owned_memory char **secrets = calloc(count + 1, sizeof(*secrets));
+	int status = 0;
 
-	if (!settings)
+	if (!settings || !secrets)
 		return iscsiadm_complain(run, ERROR_NO_MEMORY, "out of memory");
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && status == 0; i++) {
 		settings[i] = (struct setting){
 			value_key(record, i),
 			value_text(value_of(record, i)),
 		};
-		if (secret_is_key(settings[i].name) && *settings[i].value)
-			*has_secret = true;
+		if (!run->options.show_secrets || !secret_is_key(settings[i].name) ||
+		    !*settings[i].value)
+			continue;
+		secrets[i] = unmask(run, place, settings[i].name, &status);
+		settings[i].value = secrets[i];
 	}
-	layout_record(run->out, settings, count);
-	return 0;
+	if (status == 0)
+		layout_record(run->out, settings, count);
+	for (size_t i = 0; i < count; i++)
+		secret_free(secrets[i]);
+	return status;
 }
 
 int iscsiadm_show_records(struct iscsiadm *run, const struct node_list *nodes)
 {
-	static const struct argument all_keys[] = {{.type = 'A'}, {}};
-	bool has_secret = false;
 	int status = 0;
 
 	for (size_t i = 0; i < nodes->count && status == 0; i++) {
-		owned_call call = {
-			.object = nodes->items[i].object,
-			.interface = "Node",
-			.member = "Get",
-			.arguments = all_keys,
-		};
+		struct record_place place = record_place_of_node(nodes->items[i].object);
+		owned_call call = {};
 
-		if (client_call(run->client, &call) < 0)
+		if (record_client_get(run->client, &place, &call) < 0)
 			return iscsiadm_report(run, &call.error);
-		status = show_record(run, value_at(call.reply, 0), &has_secret);
+		status = iscsiadm_print_record(run, &place, value_at(call.reply, 0));
 	}
-	if (status == 0 && has_secret && run->options.show_secrets)
-		return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
-					 "secrets are never given back; they are masked above: "
-					 "operation not supported");
 	return status;
 }
 
 /* --- update --- */
-
-static int put_secret(struct iscsiadm *run, const char *object, const struct setting *setting,
-		      struct error *error)
-{
-	owned_fd int fd = secret_fd(setting->value);
-	const struct argument arguments[] = {
-		{.type = 's', .text = setting->name},
-		{.type = 'h', .number = fd},
-		{.type = 'V'},
-		{},
-	};
-	owned_call call = {
-		.object = object,
-		.interface = "Node",
-		.member = "SetSecret",
-		.arguments = arguments,
-	};
-
-	if (fd < 0)
-		return error_set(error, ERROR_INVALID_ARGUMENT, "%s is too long for a secret",
-				 setting->name);
-	if (client_call(run->client, &call) == 0)
-		return 0;
-	return error_set(error, call.error.code, "%s", call.error.text);
-}
-
-/* To clear a secret tells none: that goes with the plain settings. */
-static bool is_secret(const struct setting *setting)
-{
-	return secret_is_key(setting->name) && *setting->value;
-}
-
-/* The last one of several settings of one key counts. */
-static bool is_overridden(const struct options *options, unsigned index)
-{
-	for (unsigned i = index + 1; i < options->setting_count; i++)
-		if (strcmp(options->settings[i].name, options->settings[index].name) == 0)
-			return true;
-	return false;
-}
-
-/* Plain settings go in one call, all or none; secrets each through a descriptor of its own. */
-static int update_record(struct iscsiadm *run, const char *object, struct error *error)
-{
-	const struct options *options = &run->options;
-	struct argument changes[OPTIONS_SETTINGS_MAX + 1] = {};
-	const struct argument arguments[] = {{.type = 'S', .entries = changes}, {.type = 'V'}, {}};
-	owned_call call = {
-		.object = object,
-		.interface = "Node",
-		.member = "Update",
-		.arguments = arguments,
-	};
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < options->setting_count; i++)
-		if (!is_secret(&options->settings[i]) && !is_overridden(options, i))
-			changes[count++] = (struct argument){
-				.type = 's',
-				.key = options->settings[i].name,
-				.text = options->settings[i].value,
-			};
-	if (count > 0 && client_call(run->client, &call) < 0)
-		return error_set(error, call.error.code, "%s", call.error.text);
-	for (unsigned i = 0; i < options->setting_count; i++)
-		if (is_secret(&options->settings[i]) && !is_overridden(options, i) &&
-		    put_secret(run, object, &options->settings[i], error) < 0)
-			return -1;
-	return 0;
-}
 
 static int tell_trailer(struct iscsiadm *run, enum error_code code)
 {
@@ -152,8 +93,7 @@ static int check_settings(struct iscsiadm *run)
 	return 0;
 }
 
-/* "-v -": the value is the next line of standard input, so that it stands in no process list. */
-static int read_values(struct iscsiadm *run, char *values[OPTIONS_SETTINGS_MAX])
+int iscsiadm_read_values(struct iscsiadm *run, char *values[OPTIONS_SETTINGS_MAX])
 {
 	struct options *options = &run->options;
 
@@ -175,14 +115,23 @@ static int read_values(struct iscsiadm *run, char *values[OPTIONS_SETTINGS_MAX])
 	return 0;
 }
 
+void iscsiadm_free_values(char *values[OPTIONS_SETTINGS_MAX])
+{
+	for (unsigned i = 0; i < OPTIONS_SETTINGS_MAX; i++)
+		secret_free(values[i]);
+}
+
 static int update_all(struct iscsiadm *run, const struct node_list *nodes)
 {
+	const struct options *options = &run->options;
 	struct tally tally = {};
 
 	for (size_t i = 0; i < nodes->count; i++) {
+		struct record_place place = record_place_of_node(nodes->items[i].object);
 		owned_error struct error error = ERROR_INIT;
 
-		if (update_record(run, nodes->items[i].object, &error) < 0)
+		if (record_client_update(run->client, &place, options->settings,
+					 options->setting_count, &error) < 0)
 			iscsiadm_report(run, &error);
 		tally_add(&tally, error.code);
 	}
@@ -195,11 +144,10 @@ int iscsiadm_update_records(struct iscsiadm *run, const struct node_list *nodes)
 	int status = check_settings(run);
 
 	if (status == 0)
-		status = read_values(run, values);
+		status = iscsiadm_read_values(run, values);
 	if (status == 0)
 		status = update_all(run, nodes);
-	for (unsigned i = 0; i < OPTIONS_SETTINGS_MAX; i++)
-		secret_free(values[i]);
+	iscsiadm_free_values(values);
 	return status;
 }
 

@@ -73,14 +73,36 @@ static bool wants_new(const struct options *options)
 	return options->operations == OPERATION_NEW;
 }
 
-static int refuse_new(struct iscsiadm *run)
+/* One session more to the node of -r, whatever node.session.nr_sessions says. */
+static int login_more(struct iscsiadm *run, const struct node_list *nodes)
+{
+	static const struct argument options[] = {
+		{.type = 'b', .key = "additional", .number = true}, {}};
+	static const struct argument arguments[] = {{.type = 'V', .entries = options}, {}};
+	const struct node_info *node = &nodes->items[0];
+	owned_call call = {
+		.object = node->object,
+		.interface = "Node",
+		.member = "Login",
+		.arguments = arguments,
+	};
+	struct login_row row = {
+		.node = {node->object, node->target, node->address, node->iface, node->port,
+			 node->tpgt},
+		.wanted = 1,
+	};
+
+	if (client_call(run->client, &call) < 0)
+		row.code = call.error.code;
+	return iscsiadm_tell_logins(run, &row, 1, true);
+}
+
+static int new_session(struct iscsiadm *run)
 {
 	if (run->options.sid == 0)
 		return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT,
 					 "session mode: operation 'new' requires a session id");
-	return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
-				 "one more session is not made from here; set "
-				 "node.session.nr_sessions and log in: operation not supported");
+	return with_record(run, login_more);
 }
 
 static bool wants_rescan(const struct options *options)
@@ -155,21 +177,11 @@ static int refuse_operation(struct iscsiadm *run)
 	return iscsiadm_complain(run, ERROR_INVALID_ARGUMENT, "operation is not supported.");
 }
 
-/* -S asks for secrets that nobody gets back: say so when there are any. */
-static int check_secrets(struct iscsiadm *run, const struct session_list *sessions)
-{
-	for (size_t i = 0; i < sessions->count; i++)
-		if (*sessions->items[i].username || *sessions->items[i].username_in)
-			return iscsiadm_complain(run, ERROR_NOT_SUPPORTED,
-						 "secrets are never given back; they are masked "
-						 "above: operation not supported");
-	return 0;
-}
-
 static int list(struct iscsiadm *run)
 {
 	const struct options *options = &run->options;
 	int level = options->print_level > 0 ? options->print_level : 0;
+	owned_error struct error error = ERROR_INIT;
 	owned_sessions sessions = {};
 	int status = find(run, &sessions);
 
@@ -187,13 +199,16 @@ static int list(struct iscsiadm *run)
 		return 0;
 	}
 	model_session_records(run->client, &sessions);
+	if (options->show_secrets && level >= 2 &&
+	    model_session_secrets(run->client, &sessions, &error) < 0)
+		return iscsiadm_report(run, &error);
 	layout_sessions_tree(run->out, sessions.items, sessions.count, level,
 			     options->show_secrets);
-	return options->show_secrets && level >= 2 ? check_secrets(run, &sessions) : 0;
+	return 0;
 }
 
 static const struct step steps[] = {
-	{wants_new, refuse_new},
+	{wants_new, new_session},
 	{wants_rescan, rescan},
 	{wants_statistics, statistics},
 	{wants_logout, logout},

@@ -46,6 +46,7 @@ void json_value(FILE *out, const struct value *value)
 {
 	switch (value->kind) {
 	case VALUE_NOTHING:
+	case VALUE_FD: /* means nothing outside this process */
 		fputs("null", out);
 		return;
 	case VALUE_TEXT:

@@ -112,10 +112,11 @@ static void print_origin(FILE *out, const struct origin *origins, size_t count, 
 
 	for (size_t i = first; i < count; i++) {
 		const struct found *node = &origins[i].node;
-		bool new_target = !previous || strcmp(node->target, previous->target) != 0;
+		bool new_target;
 
-		if (!same_origin(&origins[i], &origins[first]))
+		if (!node->target || !same_origin(&origins[i], &origins[first]))
 			continue;
+		new_target = !previous || strcmp(node->target, previous->target) != 0;
 		if (new_target)
 			fprintf(out, "Target: %s\n", node->target);
 		if (new_target || !same_portal(node, previous))
@@ -264,20 +265,18 @@ static void print_timeouts(FILE *out, const struct session_info *session)
 	print_timeout(out, "Abort Timeout", session->abort_timeout);
 }
 
-/*
- * Secrets cannot be read back from the daemon. Masks stand for them whether or not there are any;
- * with -S one that certainly is not there shows as <empty>.
- */
+/* open-iscsi calls the last line "password", too, when it tells the secret. */
 static void print_chap(FILE *out, const struct session_info *session, bool show_secrets)
 {
-	bool has_out = !show_secrets || *session->username;
-	bool has_in = !show_secrets || *session->username_in;
+	const char *password = session->password ? session->password : "";
+	const char *password_in = session->password_in ? session->password_in : "";
 
 	print_heading(out, "*****", "CHAP:");
 	fprintf(out, "\t\tusername: %s\n", or_empty(session->username));
-	fprintf(out, "\t\tpassword: %s\n", has_out ? "********" : "<empty>");
+	fprintf(out, "\t\tpassword: %s\n", show_secrets ? or_empty(password) : "********");
 	fprintf(out, "\t\tusername_in: %s\n", or_empty(session->username_in));
-	fprintf(out, "\t\tpassword_in: %s\n", has_in ? "********" : "<empty>");
+	fprintf(out, "\t\t%s: %s\n", show_secrets ? "password" : "password_in",
+		show_secrets ? or_empty(password_in) : "********");
 }
 
 static void print_text_key(FILE *out, const char *key, const char *value)

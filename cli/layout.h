@@ -36,7 +36,8 @@ struct counter {
 void layout_found_flat(FILE *out, const struct found *found, size_t count);
 void layout_found_tree(FILE *out, const struct found *found, size_t count);
 
-/* A node and how it was discovered: "send_targets", "isns", "static" or "fw". */
+/* A node and how it was discovered: "send_targets", "isns", "static" or "fw". A discovery address
+ * without any node has a node without target. */
 struct origin {
 	struct found node;
 	const char *type, *address;

@@ -2,6 +2,9 @@
 /* SPDX-FileCopyrightText: Hawser developers */
 #include "cli/model.h"
 
+#include "cli/record_client.h"
+#include "cli/secret.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -220,6 +223,8 @@ void session_list_clear(struct session_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		free(list->items[i].units);
+		secret_free(list->items[i].password);
+		secret_free(list->items[i].password_in);
 		if (list->records)
 			value_free(list->records[i]);
 	}
@@ -440,4 +445,23 @@ void model_session_records(struct client *client, struct session_list *list)
 		session->hwaddress = text_of(value_at(list->records[i], 0), keys[0]);
 		session->net_ifacename = text_of(value_at(list->records[i], 0), keys[1]);
 	}
+}
+
+int model_session_secrets(struct client *client, struct session_list *list, struct error *error)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct session_info *session = &list->items[i];
+		const struct record_place place = record_place_of_node(session->node);
+
+		if (session->node[0] != '/' || session->node[1] == '\0')
+			continue; /* its record is gone */
+		session->password =
+			record_client_secret(client, &place, "node.session.auth.password", error);
+		if (session->password)
+			session->password_in = record_client_secret(
+				client, &place, "node.session.auth.password_in", error);
+		if (!session->password_in)
+			return -1;
+	}
+	return 0;
 }

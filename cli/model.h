@@ -62,6 +62,8 @@ struct session_info {
 	size_t unit_count;
 	/* out of the node record; "" where it names none */
 	const char *hwaddress, *net_ifacename;
+	char *password,
+		*password_in; /* after model_session_secrets(); owned, NULL when not known */
 };
 
 struct path_info {
@@ -129,6 +131,10 @@ int model_maps(struct client *client, struct map_list *ret, struct error *error)
 
 /** model_session_records() - fill hwaddress and net_ifacename of @list out of the node records */
 void model_session_records(struct client *client, struct session_list *list);
+
+/** model_session_secrets() - fill password and password_in out of the node records. Return: 0; -1
+ * with @error set */
+int model_session_secrets(struct client *client, struct session_list *list, struct error *error);
 
 /* The same out of an answer that is there already; @reply is the list's from then on. */
 int node_list_of(struct value *reply, struct node_list *ret);

@@ -15,6 +15,8 @@
 static const char *const secret_keys[] = {
 	"node.session.auth.password",
 	"node.session.auth.password_in",
+	"discovery.sendtargets.auth.password",
+	"discovery.sendtargets.auth.password_in",
 };
 
 bool secret_is_key(const char *key)
@@ -36,6 +38,16 @@ int secret_fd(const char *secret)
 	if (fd < 0 || pwrite(fd, secret, length, 0) != (ssize_t)length)
 		return errno ? -errno : -EIO;
 	return take_fd(fd);
+}
+
+char *secret_from_fd(int fd)
+{
+	char text[SECRET_MAX + 1] = "";
+	ssize_t length = fd < 0 ? -1 : pread(fd, text, SECRET_MAX, 0);
+	char *copy = length < 0 ? NULL : strdup(text);
+
+	explicit_bzero(text, sizeof(text));
+	return copy;
 }
 
 char *secret_read_line(FILE *file)

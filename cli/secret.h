@@ -12,11 +12,15 @@
 
 #define SECRET_MAX 255 /* bytes that the daemon reads */
 
-/** secret_is_key() - does @key of a node record hold a secret? */
+/** secret_is_key() - does @key of a record hold a secret? */
 bool secret_is_key(const char *key);
 
 /** secret_fd() - an anonymous file that holds @secret. Return: it, yours; -E2BIG, -errno */
 int secret_fd(const char *secret);
+
+/** secret_from_fd() - what an anonymous file of the daemon's holds. Return: it, for secret_free();
+ * NULL when it cannot be read */
+char *secret_from_fd(int fd);
 
 /** secret_read_line() - one line without its end. Return: it, for secret_free(); NULL at the end */
 char *secret_read_line(FILE *file);

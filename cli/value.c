@@ -3,6 +3,7 @@
 #include "cli/value.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const struct value nothing;
 
@@ -10,6 +11,8 @@ static void value_deinit(struct value *value)
 {
 	for (size_t i = 0; i < value->count; i++)
 		value_deinit(&value->items[i]);
+	if (value->kind == VALUE_FD)
+		close((int)value->number);
 	free(value->items);
 	free(value->text);
 }
@@ -91,4 +94,9 @@ int64_t value_i64(const struct value *value)
 bool value_bool(const struct value *value)
 {
 	return value->kind == VALUE_BOOL && value->number != 0;
+}
+
+int value_fd(const struct value *value)
+{
+	return value->kind == VALUE_FD ? (int)value->number : -1;
 }

@@ -21,6 +21,7 @@ enum value_kind {
 	VALUE_BOOL,
 	VALUE_LIST, /* array or struct */
 	VALUE_DICT, /* key and value alternate in @items */
+	VALUE_FD,   /* @number is a file descriptor, closed with the value */
 };
 
 struct value {
@@ -55,3 +56,5 @@ const char *value_text(const struct value *value);
 uint64_t value_u64(const struct value *value);
 int64_t value_i64(const struct value *value);
 bool value_bool(const struct value *value);
+/** value_fd() - stays the value's; -1 when it is none */
+int value_fd(const struct value *value);

@@ -110,7 +110,8 @@ static void set_switch(struct loading *loading, const char *key, const char *val
 static void set_default(struct loading *loading, const char *key, const char *value)
 {
 	struct record *const defaults[] = {loading->config->node_defaults,
-					   loading->config->target_defaults};
+					   loading->config->target_defaults,
+					   loading->config->isns_defaults};
 	bool known = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
@@ -203,7 +204,8 @@ int config_load(const char *conf_dir, const char *hawser_conf, struct config *re
 	if (asprintf(&folder, "%s.d", hawser_conf) < 0 ||
 	    asprintf(&iscsid_conf, "%s/iscsid.conf", conf_dir) < 0 ||
 	    record_new(RECORD_NODE, &config.node_defaults) < 0 ||
-	    record_new(RECORD_SENDTARGETS, &config.target_defaults) < 0) {
+	    record_new(RECORD_SENDTARGETS, &config.target_defaults) < 0 ||
+	    record_new(RECORD_ISNS, &config.isns_defaults) < 0) {
 		config_deinit(&config);
 		return -ENOMEM;
 	}
@@ -223,5 +225,6 @@ void config_deinit(struct config *config)
 {
 	record_free(config->node_defaults);
 	record_free(config->target_defaults);
-	config->node_defaults = config->target_defaults = NULL;
+	record_free(config->isns_defaults);
+	config->node_defaults = config->target_defaults = config->isns_defaults = NULL;
 }

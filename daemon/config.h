@@ -37,6 +37,7 @@ struct config {
 	bool safe_logout;		/* refuse to log out what is in use */
 	struct record *node_defaults;	/* a new node record, RECORD_NODE */
 	struct record *target_defaults; /* a new discovery record, RECORD_SENDTARGETS */
+	struct record *isns_defaults;	/* the same of an iSNS server, RECORD_ISNS */
 };
 
 /** config_table() - of hawser.conf, for reading, man page and "show" */

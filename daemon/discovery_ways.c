@@ -23,11 +23,11 @@
 static int send_targets_prepare(struct discovery_work *work, struct error *error)
 {
 	struct manager *manager = work->manager;
-	char port[8];
 
 	if (work->request.stored) {
-		if (node_store_load_discovery(manager->store, work->request.address,
-					      work->request.port, &work->record, error) == 0)
+		if (node_store_load_discovery(manager->store, RECORD_SENDTARGETS,
+					      work->request.address, work->request.port,
+					      &work->record, error) == 0)
 			return 0;
 		if (error->code != ERROR_NO_OBJECTS_FOUND)
 			return -1;
@@ -35,12 +35,6 @@ static int send_targets_prepare(struct discovery_work *work, struct error *error
 	}
 	if (record_copy(manager->config.target_defaults, &work->record) < 0)
 		return error_set(error, ERROR_NO_MEMORY, "no memory for a record");
-	snprintf(port, sizeof(port), "%u", work->request.port);
-	if (record_set(work->record, "discovery.sendtargets.address", work->request.address,
-		       RECORD_INTERNAL, error) < 0 ||
-	    record_set(work->record, "discovery.sendtargets.port", port, RECORD_INTERNAL, error) <
-		    0)
-		return -1;
 	if (work->request.operations & DISCOVERY_NON_PERSISTENT)
 		return 0;
 	return node_store_save_discovery(manager->store, work->request.address, work->request.port,
@@ -117,6 +111,23 @@ static void isns_answered(const struct isns_job_result *result, void *userdata)
 		discovery_found(work, result->portals, result->count, result->skipped);
 	}
 	discovery_next(work);
+}
+
+/* A discovery by itself leaves no record of the server; discoverydb -D has one. */
+static int isns_prepare(struct discovery_work *work, struct error *error)
+{
+	struct node_store *store = work->manager->store;
+
+	if (!work->request.stored || work->request.operations & DISCOVERY_NON_PERSISTENT)
+		return 0;
+	if (node_store_load_discovery(store, RECORD_ISNS, work->request.address, work->request.port,
+				      &work->record, error) == 0)
+		return 0;
+	if (error->code != ERROR_NO_OBJECTS_FOUND)
+		return -1;
+	error_clear(error);
+	return node_store_save_discovery(store, work->request.address, work->request.port,
+					 work->manager->config.isns_defaults, error);
 }
 
 /* An interface with a name of its own asks as that name: it is the one that will log in. */
@@ -232,6 +243,6 @@ static int firmware_prepare(struct discovery_work *work, struct error *error)
 const struct discovery_way discovery_ways[DISCOVERY_KIND_COUNT] = {
 	[DISCOVERY_KIND_SEND_TARGETS] = {"send_targets", PORTAL_PORT_DEFAULT, send_targets_prepare,
 					 send_targets_ask},
-	[DISCOVERY_KIND_ISNS] = {"isns", ISNS_PORT_DEFAULT, NULL, isns_ask},
+	[DISCOVERY_KIND_ISNS] = {"isns", ISNS_PORT_DEFAULT, isns_prepare, isns_ask},
 	[DISCOVERY_KIND_FIRMWARE] = {"fw", 0, firmware_prepare, firmware_ask, firmware_fill_record},
 };

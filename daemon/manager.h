@@ -133,6 +133,14 @@ void manager_login(struct manager *manager, struct node *node, bool wait, manage
 		   void *userdata);
 
 /**
+ * manager_login_more() - one session more to @node than it has, whatever its record wants
+ *
+ * done(): as for manager_login(); ERROR_BUSY with 32 sessions.
+ */
+void manager_login_more(struct manager *manager, struct node *node, manager_done *done,
+			void *userdata);
+
+/**
  * manager_logout() - end one session and forget that it was wanted
  * @force: also when it is the last path of a device in use
  *
@@ -175,7 +183,7 @@ struct discovery_request {
 	char ifaces[8][65]; /* empty: all stored tcp ifaces, or "default" */
 	unsigned iface_count;
 	unsigned operations; /* enum discovery_operation */
-	bool stored; /* use the stored record of this address (discoverydb -D); SendTargets only */
+	bool stored; /* use the stored record of this address, or make one (discoverydb -D) */
 };
 /* One line of the answer: target × portal × iface. */
 struct discovery_result {
@@ -189,6 +197,53 @@ typedef void manager_discovered(const struct error *error, const struct discover
 				size_t count, void *userdata);
 void manager_discover(struct manager *manager, const struct discovery_request *request,
 		      manager_discovered *done, void *userdata);
+
+/* --- records of addresses that discovery asks; on disk before the call returns --- */
+struct discovery_address {
+	enum discovery_kind kind; /* the firmware has none */
+	char address[256];
+	uint16_t port; /* 0: the kind's own */
+};
+/** manager_list_discoveries() - all that have a record; free() the array */
+int manager_list_discoveries(struct manager *manager, struct discovery_address **ret, size_t *count,
+			     struct error *error);
+/** manager_read_discovery() - a copy, the caller's; ERROR_NO_OBJECTS_FOUND when there is none */
+int manager_read_discovery(struct manager *manager, const struct discovery_address *address,
+			   struct record **ret, struct error *error);
+/** manager_create_discovery() - with the defaults of iscsid.conf, in place of one that is there */
+int manager_create_discovery(struct manager *manager, const struct discovery_address *address,
+			     struct error *error);
+/** manager_update_discovery() - all changes or none */
+int manager_update_discovery(struct manager *manager, const struct discovery_address *address,
+			     const struct record_change *changes, size_t count,
+			     struct error *error);
+/**
+ * manager_delete_discovery() - and every node record that was found there
+ *
+ * Sessions stay, and reconnect as their record said (iscsiadm asks for no logout either).
+ */
+int manager_delete_discovery(struct manager *manager, const struct discovery_address *address,
+			     struct error *error);
+
+/* --- interface records; on disk before the call returns --- */
+/** manager_list_ifaces() - names, sorted, without the built-in ones; free() each and the array */
+int manager_list_ifaces(struct manager *manager, char ***names, unsigned *count,
+			struct error *error);
+/** manager_read_iface() - a copy, the caller's, of a stored or built-in one */
+int manager_read_iface(struct manager *manager, const char *name, struct record **ret,
+		       struct error *error);
+/**
+ * manager_create_iface() - in place of one that is there
+ *
+ * ERROR_SESSION_EXISTS while a session goes over it.
+ */
+int manager_create_iface(struct manager *manager, const char *name,
+			 const struct record_change *changes, size_t count, struct error *error);
+/** manager_update_iface() - also in every node record that is bound to it; all changes or none */
+int manager_update_iface(struct manager *manager, const char *name,
+			 const struct record_change *changes, size_t count, struct error *error);
+/** manager_delete_iface() - with the node records that are bound to it; ERROR_SESSION_EXISTS */
+int manager_delete_iface(struct manager *manager, const char *name, struct error *error);
 
 /** manager_refresh_statistics() - fetch counters of all sessions and paths from the workers */
 void manager_refresh_statistics(struct manager *manager, manager_done *done, void *userdata);

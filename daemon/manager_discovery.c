@@ -16,6 +16,14 @@
 #include "util/log.h"
 #include "util/text.h"
 
+static struct error take_error(struct error *error)
+{
+	struct error taken = *error;
+
+	*error = (struct error)ERROR_INIT;
+	return taken;
+}
+
 static void discovery_work_free(struct discovery_work *work)
 {
 	list_remove(&work->link);
@@ -107,16 +115,6 @@ static int store_found(struct discovery_work *work, struct discovery_result *res
 	return r;
 }
 
-static bool is_from_here(const struct discovery_work *work, const struct node *node)
-{
-	const char *address = record_get(node->record, "node.discovery_address");
-	const char *type = record_get(node->record, "node.discovery_type");
-
-	return address && strcmp(address, work->request.address) == 0 &&
-	       strcmp(type, discovery_ways[work->request.kind].type) == 0 &&
-	       record_get_number(node->record, "node.discovery_port") == work->request.port;
-}
-
 static bool was_found(const struct discovery_work *work, const struct node *node)
 {
 	for (size_t i = 0; i < work->count; i++)
@@ -133,7 +131,9 @@ static void delete_stale(struct discovery_work *work)
 	list_for_each_safe (node, next, &work->manager->nodes, link) {
 		owned_error struct error error = ERROR_INIT;
 
-		if (!is_from_here(work, node) || was_found(work, node))
+		if (!manager_node_is_from(node, work->request.kind, work->request.address,
+					  work->request.port) ||
+		    was_found(work, node))
 			continue;
 		if (manager_delete_node(work->manager, node, &error) < 0)
 			log_warning("a stale record stays: %s", error.text);
@@ -208,26 +208,45 @@ void discovery_failed(struct discovery_work *work, enum error_code code, const c
 	error_set(&work->error, code, "%s", text);
 }
 
+/* Nobody is asked over an interface that is not known; the others still are. */
+static void skip_iface(struct discovery_work *work, const struct error *why)
+{
+	owned_error struct error before = take_error(&work->error);
+
+	if (before.code != ERROR_NONE && before.code != ERROR_NO_OBJECTS_FOUND)
+		work->error = take_error(&before);
+	else
+		error_set(&work->error, ERROR_NO_OBJECTS_FOUND, "%s%s%s",
+			  before.text ? before.text : "", before.text ? "\n" : "", error_text(why));
+	log_warning("discovery at %s: %s", work->request.address, error_text(why));
+}
+
+static int ask_over(struct discovery_work *work, const char *name)
+{
+	owned_error struct error error = ERROR_INIT;
+	owned_record iface = NULL;
+
+	if (strcmp(name, "default") != 0 &&
+	    node_store_load_iface(work->manager->store, name, &iface, &error) < 0) {
+		skip_iface(work, &error);
+		return 1;
+	}
+	return discovery_ways[work->request.kind].ask(work, name, iface);
+}
+
 void discovery_next(struct discovery_work *work)
 {
-	struct record *iface;
-	const char *name;
-	int r;
+	int r = 1;
 
 	discovery_job_free(take(work->job));
 	isns_job_free(take(work->isns));
-	if (work->iface_next == work->iface_count) {
-		discovery_finish(work);
+	while (r > 0 && work->iface_next < work->iface_count)
+		r = ask_over(work, work->ifaces[work->iface_next++]);
+	if (r == 0)
 		return;
-	}
-	name = work->ifaces[work->iface_next++];
-	iface = manager_iface(work->manager, name);
-	r = discovery_ways[work->request.kind].ask(work, name, iface);
-	record_free(iface);
-	if (r < 0) {
+	if (r < 0)
 		error_set(&work->error, ERROR_INTERNAL, "%s", strerror(-r));
-		discovery_finish(work);
-	}
+	discovery_finish(work);
 }
 
 /* The beginning. */

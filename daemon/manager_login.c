@@ -12,6 +12,8 @@
 #include "util/log.h"
 #include "util/text.h"
 
+#define LANES_MAX 32u /* sessions of one node */
+
 /* Someone waits for all sessions of a node. */
 struct login_request {
 	struct list link;
@@ -182,19 +184,25 @@ static void tell_limit(struct manager *manager, struct node *node)
 			      node->key.port, limit);
 }
 
+static bool start_session(struct manager *manager, struct node *node, unsigned lane)
+{
+	struct managed_session *managed = session_make(manager, node, lane);
+
+	if (managed)
+		supervisor_start(managed->supervisor);
+	return managed;
+}
+
 static unsigned sessions_to_start(struct manager *manager, struct node *node, unsigned wanted)
 {
-	struct managed_session *managed;
 	unsigned started = 0;
 
 	for (unsigned lane = 0; lane < wanted; lane++) {
 		if (lane_in_use(node, lane))
 			continue;
-		managed = session_make(manager, node, lane);
-		if (!managed)
+		if (!start_session(manager, node, lane))
 			break;
 		started++;
-		supervisor_start(managed->supervisor);
 	}
 	if (started > 0)
 		tell_limit(manager, node);
@@ -212,27 +220,71 @@ static bool login_under_way(const struct node *node)
 	return false;
 }
 
-void manager_login(struct manager *manager, struct node *node, bool wait, manager_done *done,
-		   void *userdata)
+static int check_login(struct manager *manager, const struct node *node, struct error *error)
 {
-	unsigned wanted = (unsigned)MIN(
-		MAX(record_get_number(node->record, "node.session.nr_sessions"), INT64_C(1)),
-		INT64_C(32));
+	const char *transport = record_get(node->record, "iface.transport_name");
+
+	if (manager->stopping)
+		return error_set(error, ERROR_TRY_AGAIN, "the daemon is stopping");
+	if (strcmp(transport, "tcp") != 0)
+		return error_set(error, ERROR_TRANSPORT_NOT_FOUND,
+				 "there is no transport '%s': only tcp", transport);
+	return 0;
+}
+
+/* Return: a request that is in the list; NULL, and done() has run */
+static struct login_request *request_login(struct manager *manager, struct node *node,
+					   manager_done *done, void *userdata)
+{
 	struct login_request *request = calloc(1, sizeof(*request));
 	owned_error struct error error = ERROR_INIT;
-	struct session_view *session;
 
-	if (!request || manager->stopping) {
-		error_set(&error, request ? ERROR_TRY_AGAIN : ERROR_NO_MEMORY, "%s",
-			  request ? "the daemon is stopping" : "no memory");
+	if (!request)
+		error_set(&error, ERROR_NO_MEMORY, "no memory");
+	if (!request || check_login(manager, node, &error) < 0) {
 		free(request);
 		done(&error, userdata);
-		return;
+		return NULL;
 	}
 	request->node = node;
 	request->done = done;
 	request->userdata = userdata;
 	list_append(&manager->logins, &request->link);
+	return request;
+}
+
+void manager_login_more(struct manager *manager, struct node *node, manager_done *done,
+			void *userdata)
+{
+	struct login_request *request = request_login(manager, node, done, userdata);
+	unsigned lane = 0;
+
+	if (!request)
+		return;
+	while (lane < LANES_MAX && lane_in_use(node, lane))
+		lane++;
+	if (lane == LANES_MAX)
+		error_set(&request->error, ERROR_BUSY, "the node has %u sessions: no more",
+			  LANES_MAX);
+	else if (!start_session(manager, node, lane))
+		error_set(&request->error, ERROR_NO_MEMORY, "no memory for a session");
+	if (error_is_set(&request->error))
+		answer_login(request);
+	else
+		manager_check_logins(manager);
+}
+
+void manager_login(struct manager *manager, struct node *node, bool wait, manager_done *done,
+		   void *userdata)
+{
+	unsigned wanted = (unsigned)MIN(
+		MAX(record_get_number(node->record, "node.session.nr_sessions"), INT64_C(1)),
+		(int64_t)LANES_MAX);
+	struct login_request *request = request_login(manager, node, done, userdata);
+	struct session_view *session;
+
+	if (!request)
+		return;
 	list_for_each (session, &node->sessions, node_link)
 		supervisor_hurry(supervisor_of(session));
 	if (sessions_to_start(manager, node, wanted) == 0 && !login_under_way(node)) {

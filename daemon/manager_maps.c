@@ -268,8 +268,7 @@ static struct map_device *make_device(struct managed_session *managed, const str
 	struct map_view *other;
 	int r;
 
-	node_map_settings(session->node ? session->node->record : manager->config.node_defaults,
-			  &manager->config, &settings);
+	node_map_settings(record_of(managed), &manager->config, &settings);
 	text_copy(disk.exporter, sizeof(disk.exporter), manager->config.exporter);
 	/* The kernel's own nodes are where the kernel makes them; --dev-dir is for our links. */
 	text_copy(disk.dev_dir, sizeof(disk.dev_dir), "/dev");

@@ -139,8 +139,13 @@ static void node_free(struct node *node)
 	struct session_view *session, *next;
 
 	list_for_each_safe (session, next, &node->sessions, node_link) {
+		struct managed_session *managed = managed_of(session);
+
 		list_remove(&session->node_link);
 		session->node = NULL;
+		record_free(take(managed->record));
+		if (record_copy(node->record, &managed->record) < 0)
+			log_warning("session %u: no memory to keep its record", session->sid);
 	}
 	list_remove(&node->link);
 	record_free(node->record);
@@ -335,12 +340,8 @@ fail:
 	return -1;
 }
 
-int manager_delete_node(struct manager *manager, struct node *node, struct error *error)
+int manager_drop_node(struct manager *manager, struct node *node, struct error *error)
 {
-	if (!list_empty(&node->sessions))
-		return error_set(error, ERROR_SESSION_EXISTS,
-				 "target %s at %s is logged in: log out first", node->key.target,
-				 node->key.address);
 	if (node_store_delete(manager->store, &node->key, error) < 0 &&
 	    error->code != ERROR_NO_OBJECTS_FOUND)
 		return -1;
@@ -348,4 +349,13 @@ int manager_delete_node(struct manager *manager, struct node *node, struct error
 	manager_notify_removed(manager, OBJECT_NODE, node);
 	node_free(node);
 	return 0;
+}
+
+int manager_delete_node(struct manager *manager, struct node *node, struct error *error)
+{
+	if (!list_empty(&node->sessions))
+		return error_set(error, ERROR_SESSION_EXISTS,
+				 "target %s at %s is logged in: log out first", node->key.target,
+				 node->key.address);
+	return manager_drop_node(manager, node, error);
 }

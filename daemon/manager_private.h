@@ -6,13 +6,15 @@
  * What the files of the manager share: manager.c (life, observers, look-ups), manager_nodes.c
  * (records), manager_login.c and manager_logout.c (the operations), manager_sessions.c (what
  * supervisors tell), manager_maps.c (units into maps), manager_links.c (network interfaces),
- * manager_statistics.c and manager_discovery.c. Nobody else includes this.
+ * manager_statistics.c, manager_discovery.c and manager_records.c (other records). Nobody else
+ * includes this.
  */
 
 #include "daemon/config.h"
 #include "daemon/initiator.h"
 #include "daemon/manager.h"
 #include "daemon/map_device.h"
+#include "daemon/record.h"
 #include "daemon/supervisor.h"
 
 struct inventory;
@@ -47,6 +49,7 @@ struct manager {
 struct managed_session {
 	struct manager *manager;
 	struct supervisor *supervisor;
+	struct record *record;	     /* of its node, when that was deleted meanwhile */
 	struct inventory *inventory; /* under way */
 	bool scanned;		     /* its units are known since it was last logged in */
 	bool scan_again;	     /* something changed while they were looked at */
@@ -71,6 +74,16 @@ static inline struct supervisor *supervisor_of(struct session_view *view)
 static inline struct managed_session *managed_of(struct session_view *view)
 {
 	return supervisor_of(view)->userdata;
+}
+
+/** record_of() - what the session goes by; never NULL */
+static inline const struct record *record_of(const struct managed_session *managed)
+{
+	const struct node *node = managed->supervisor->view.node;
+
+	if (node)
+		return node->record;
+	return managed->record ? managed->record : managed->manager->config.node_defaults;
 }
 
 static inline struct map_device *device_of(struct map_view *view)
@@ -101,6 +114,14 @@ int manager_store_node(struct manager *manager, const struct node_key *key, stru
 		       struct node **ret, struct error *error);
 /** manager_iface() - its record; NULL for the default one or a name that is not there */
 struct record *manager_iface(struct manager *manager, const char *name);
+
+/** manager_drop_node() - delete its record; its sessions stay, and keep a copy of it */
+int manager_drop_node(struct manager *manager, struct node *node, struct error *error);
+
+/* manager_records.c */
+/** manager_node_is_from() - was the record made, or last found, by that discovery? */
+bool manager_node_is_from(const struct node *node, enum discovery_kind kind, const char *address,
+			  uint16_t port);
 
 /* manager_sessions.c */
 /** what a supervisor asks and tells; its userdata is a struct managed_session */

@@ -28,8 +28,8 @@ static void on_settings(struct supervisor *supervisor, struct login_job_settings
 
 	text_copy(key.target, sizeof(key.target), view->target);
 	text_copy(key.address, sizeof(key.address), view->persistent_address);
-	node_login_settings(&key, view->node ? view->node->record : manager->config.node_defaults,
-			    iface, manager->initiator.name, manager->initiator.alias, ret);
+	node_login_settings(&key, record_of(supervisor->userdata), iface, manager->initiator.name,
+			    manager->initiator.alias, ret);
 	text_copy(ret->login.initiator_name, sizeof(ret->login.initiator_name),
 		  view->initiator_name);
 	memcpy(ret->login.isid, view->isid, sizeof(ret->login.isid));
@@ -90,7 +90,7 @@ static void on_logged_in(struct supervisor *supervisor)
 {
 	struct managed_session *managed = supervisor->userdata;
 	struct session_view *view = &supervisor->view;
-	const char *scan = view->node ? record_get(view->node->record, "node.session.scan") : NULL;
+	const char *scan = record_get(record_of(managed), "node.session.scan");
 
 	manager_find_link(managed);
 	if (view->node)
@@ -98,7 +98,7 @@ static void on_logged_in(struct supervisor *supervisor)
 	manager_event(managed->manager, OBJECT_SESSION, view, LOG_NOTICE, "logged-in",
 		      "session %u: logged in to %s at %s:%u", view->sid, view->target,
 		      view->address, view->port);
-	if (scan && strcmp(scan, "manual") == 0 && list_empty(&view->units))
+	if (strcmp(scan, "manual") == 0 && list_empty(&view->units))
 		managed->scanned = true;
 	else
 		manager_scan(managed);
@@ -178,6 +178,7 @@ void manager_session_left(struct managed_session *managed)
 	list_remove(&view->link);
 	list_remove(&view->node_link);
 	supervisor_free(managed->supervisor);
+	record_free(managed->record);
 	free(managed);
 	if (node)
 		manager_notify_changed(manager, OBJECT_NODE, node);

@@ -4,12 +4,12 @@
 
 /*
  * Node, discovery and interface records on disk, in open-iscsi's own directories and format
- * (<conf-dir>/nodes, send_targets, ifaces, static). Every write is atomic: temporary file in the
- * same folder, fsync, rename, fsync of the folder; a crash at any instruction leaves the old record
- * or the new one. A damaged record is reported and skipped, never taken for an empty one. Control
- * thread only. All fallible calls return 0, or -1 with @error set: ERROR_INVALID_ARGUMENT for names
- * that cannot be file names, before anything is touched; ERROR_DATABASE_FAILED with the system's
- * words for what the disk refuses.
+ * (<conf-dir>/nodes, send_targets, isns, ifaces, static). Every write is atomic: temporary file in
+ * the same folder, fsync, rename, fsync of the folder; a crash at any instruction leaves the old
+ * record or the new one. A damaged record is reported and skipped, never taken for an empty one.
+ * Control thread only. All fallible calls return 0, or -1 with @error set: ERROR_INVALID_ARGUMENT
+ * for names that cannot be file names, before anything is touched; ERROR_DATABASE_FAILED with the
+ * system's words for what the disk refuses.
  *
  * Layout: nodes/<target>/<address>,<port>,<tpgt>/<iface> holds one record, and so does the plain
  * file nodes/<target>/<address>,<port> while the portal group is not known. There is one record per
@@ -22,6 +22,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "daemon/node_key.h"
@@ -70,19 +71,40 @@ int node_store_save(struct node_store *store, const struct node_key *key,
  * ERROR_NO_OBJECTS_FOUND when there is none */
 int node_store_delete(struct node_store *store, const struct node_key *key, struct error *error);
 
-/** node_store_save_discovery() - record of one SendTargets address */
+/**
+ * node_store_save_discovery() - record of one address that discovery asks
+ * @record: RECORD_SENDTARGETS or RECORD_ISNS; stays the caller's
+ */
 int node_store_save_discovery(struct node_store *store, const char *address, uint16_t port,
 			      const struct record *record, struct error *error);
 /** node_store_load_discovery() - ERROR_NO_OBJECTS_FOUND when there is none */
-int node_store_load_discovery(struct node_store *store, const char *address, uint16_t port,
-			      struct record **ret, struct error *error);
-int node_store_delete_discovery(struct node_store *store, const char *address, uint16_t port,
-				struct error *error);
+int node_store_load_discovery(struct node_store *store, enum record_kind kind, const char *address,
+			      uint16_t port, struct record **ret, struct error *error);
+/** node_store_delete_discovery() - and the links beside it; the node records stay */
+int node_store_delete_discovery(struct node_store *store, enum record_kind kind,
+				const char *address, uint16_t port, struct error *error);
 
-/** node_store_load_iface() - "default" and "iser" are built in; ERROR_NO_OBJECTS_FOUND for a name
- * that is not there (where iscsiadm exits as for ERROR_NO_MEMORY in node mode) */
+struct discovery_place {
+	char address[256];
+	uint16_t port;
+};
+/** node_store_discoveries() - addresses that have a record of @kind, sorted; free() the array */
+int node_store_discoveries(struct node_store *store, enum record_kind kind,
+			   struct discovery_place **ret, size_t *count, struct error *error);
+
+/** node_store_iface_is_builtin() - "default" and "iser": in no file, and never changed */
+bool node_store_iface_is_builtin(const char *name);
+
+/** node_store_load_iface() - also the built-in ones; ERROR_NO_OBJECTS_FOUND for a name that is not
+ * there (where iscsiadm exits as for ERROR_NO_MEMORY in node mode) */
 int node_store_load_iface(struct node_store *store, const char *name, struct record **ret,
 			  struct error *error);
+/** node_store_save_iface() - make or replace; @record stays the caller's. ERROR_INVALID_ARGUMENT
+ * for a built-in one */
+int node_store_save_iface(struct node_store *store, const char *name, const struct record *record,
+			  struct error *error);
+/** node_store_delete_iface() - ERROR_NO_OBJECTS_FOUND when there is none */
+int node_store_delete_iface(struct node_store *store, const char *name, struct error *error);
 
 /** node_store_ifaces() - names of stored ifaces, sorted; @count of them; free() each and the array
  */

@@ -47,6 +47,7 @@ static const struct record_table *table_of(enum record_kind kind)
 	static const struct record_table *const tables[RECORD_KIND_COUNT] = {
 		[RECORD_NODE] = &record_table_node,
 		[RECORD_SENDTARGETS] = &record_table_sendtargets,
+		[RECORD_ISNS] = &record_table_isns,
 		[RECORD_IFACE] = &record_table_iface,
 	};
 

@@ -20,6 +20,7 @@ struct record;
 enum record_kind {
 	RECORD_NODE,
 	RECORD_SENDTARGETS,
+	RECORD_ISNS,
 	RECORD_IFACE,
 	RECORD_KIND_COUNT,
 };

@@ -183,6 +183,16 @@ static const struct record_key sendtargets_keys[] = {
 	{"discovery.sendtargets.iscsi.MaxRecvDataSegmentLength", KEY_NUMBER, "32768", 0, SEGMENT},
 };
 
+/* open-iscsi's names: the address of an iSNS server stands under those of SendTargets. */
+static const struct record_key isns_keys[] = {
+	{"discovery.startup", KEY_CHOICE, "manual", 0, 0, 0, discovery_startups},
+	{"discovery.type", KEY_CHOICE, "isns", KEY_LOOKUP, 0, 0, discovery_types},
+	{"discovery.sendtargets.address", KEY_TEXT, "", KEY_LOOKUP},
+	{"discovery.sendtargets.port", KEY_NUMBER, "3205", KEY_LOOKUP, PORT},
+	{"discovery.isns.use_discoveryd", KEY_CHOICE, "No", 0, 0, 0, no_yes},
+	{"discovery.isns.discoveryd_poll_inval", KEY_NUMBER, "-1", 0, INT32_FULL},
+};
+
 static const struct record_key iface_keys[] = {
 	IFACE_KEYS
 };
@@ -219,6 +229,7 @@ static const struct {
 const struct record_table record_table_node = {node_keys, ARRAY_SIZE(node_keys), node_file_head};
 const struct record_table record_table_sendtargets = {sendtargets_keys,
 						      ARRAY_SIZE(sendtargets_keys)};
+const struct record_table record_table_isns = {isns_keys, ARRAY_SIZE(isns_keys)};
 const struct record_table record_table_iface = {iface_keys, ARRAY_SIZE(iface_keys)};
 
 const char *record_key_alias(const char *name)

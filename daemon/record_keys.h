@@ -46,7 +46,8 @@ struct record_table {
 };
 
 /* The keys of each kind of record. */
-extern const struct record_table record_table_node, record_table_sendtargets, record_table_iface;
+extern const struct record_table record_table_node, record_table_sendtargets, record_table_isns,
+	record_table_iface;
 
 /** record_key_alias() - today's name of a key that older releases wrote under another; or @name */
 const char *record_key_alias(const char *name);

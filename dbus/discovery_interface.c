@@ -22,12 +22,6 @@ static const struct bus_option options_table[] = {
 	{},
 };
 
-static const struct bus_option isns_options_table[] = {
-	BUS_OPTION("operations", "as", struct discovery_options, operations),
-	BUS_OPTION("ifaces", "as", struct discovery_options, ifaces),
-	{},
-};
-
 static const struct text_name operation_names[] = {
 	{DISCOVERY_NEW, "new"},	      {DISCOVERY_UPDATE, "update"},
 	{DISCOVERY_DELETE, "delete"}, {DISCOVERY_NON_PERSISTENT, "nonpersistent"},
@@ -166,7 +160,7 @@ static void send_targets(struct bus_call *call, void *object, void *manager)
 
 static void isns(struct bus_call *call, void *object, void *manager)
 {
-	static const struct asked asked = {DISCOVERY_KIND_ISNS, ISNS_PORT, isns_options_table};
+	static const struct asked asked = {DISCOVERY_KIND_ISNS, ISNS_PORT, options_table};
 
 	discover(call, manager, &asked);
 }

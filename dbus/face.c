@@ -32,7 +32,8 @@ struct dbus_face {
 };
 
 static const struct bus_interface *const interfaces[][OBJECT_INTERFACES_MAX + 1] = {
-	[OBJECT_MANAGER] = {&manager_interface, &discovery_interface},
+	[OBJECT_MANAGER] = {&manager_interface, &discovery_interface, &discovery_records_interface,
+			    &ifaces_interface},
 	[OBJECT_NODE] = {&node_interface},
 	[OBJECT_SESSION] = {&session_interface},
 	[OBJECT_MAP] = {&map_interface},

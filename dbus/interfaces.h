@@ -4,8 +4,8 @@
 
 /*
  * What the interface files share: their tables, where each object is, which objects a selector
- * means, and waiting for many operations. Objects are those of daemon/manager.h; the context of
- * every handler is the struct manager.
+ * means, records as values, and waiting for many operations. Objects are those of daemon/manager.h;
+ * the context of every handler is the struct manager.
  */
 
 #include <stdbool.h>
@@ -15,17 +15,21 @@
 #include "daemon/manager.h"
 #include "dbus/interface.h"
 #include "dbus/marshal.h"
+#include "dbus/secret.h"
 
 struct bus_call;
 struct bus_reader;
 struct bus_writer;
+struct record;
 
-extern const struct bus_interface manager_interface;   /* struct manager */
-extern const struct bus_interface discovery_interface; /* struct manager */
-extern const struct bus_interface node_interface;      /* struct node */
-extern const struct bus_interface session_interface;   /* struct session_view */
-extern const struct bus_interface map_interface;       /* struct map_view */
-extern const struct bus_interface path_interface;      /* struct path_view */
+extern const struct bus_interface manager_interface;	       /* struct manager */
+extern const struct bus_interface discovery_interface;	       /* struct manager */
+extern const struct bus_interface discovery_records_interface; /* struct manager */
+extern const struct bus_interface ifaces_interface;	       /* struct manager */
+extern const struct bus_interface node_interface;	       /* struct node */
+extern const struct bus_interface session_interface;	       /* struct session_view */
+extern const struct bus_interface map_interface;	       /* struct map_view */
+extern const struct bus_interface path_interface;	       /* struct path_view */
 
 /* --- paths.c: where an object is; "/" for NULL; @buffer is given back --- */
 
@@ -65,6 +69,28 @@ int read_text(struct bus_reader *reader, const char *what, char *destination, si
 	      struct error *error);
 /** read_no_options() - the trailing a{sv} of a method that has no option yet */
 int read_no_options(struct bus_reader *reader, struct error *error);
+
+/* --- record_values.c: what all kinds of record do alike --- */
+
+#define RECORD_CHANGES_MAX 256 /* of one call: more than a record has keys */
+
+/** record_answer() - the keys that the array in front of the reader names, or all, masked */
+void record_answer(struct bus_call *call, const struct record *record);
+/** record_read_changes() - an a{ss} in front of the reader; texts live as long as the message.
+ * Return: how many; -1 with @error */
+int record_read_changes(struct bus_call *call, struct record_change changes[RECORD_CHANGES_MAX],
+			struct error *error);
+/**
+ * record_read_secret() - "s key, h fd, a{sv} options" in front of the reader
+ * @text: where the secret goes, that @change points at; wipe it after use
+ *
+ * Return: 0; -1 with @error.
+ */
+int record_read_secret(struct bus_call *call, struct record_change *change, char text[SECRET_SIZE],
+		       struct error *error);
+/** record_answer_secret() - "s key, a{sv} options" in front of the reader: the secret in a
+ * descriptor, to whom came over the private socket */
+void record_answer_secret(struct bus_call *call, const struct record *record);
 
 /* --- batch.c: one call that waits for many operations --- */
 

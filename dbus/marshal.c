@@ -89,6 +89,11 @@ void bus_write_u64(struct bus_writer *writer, uint64_t value)
 	append(writer, DBUS_TYPE_UINT64, &value);
 }
 
+void bus_write_fd(struct bus_writer *writer, int fd)
+{
+	append(writer, DBUS_TYPE_UNIX_FD, &fd);
+}
+
 const char *bus_valid_text(const char *text, char **owned)
 {
 	size_t length = strlen(text);

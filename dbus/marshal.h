@@ -29,6 +29,8 @@ void bus_write_u64(struct bus_writer *writer, uint64_t value);
 /** bus_write_string() - @text: any bytes; what is not UTF-8 goes through text_sanitise(); NULL is
  * "" */
 void bus_write_string(struct bus_writer *writer, const char *text);
+/** bus_write_fd() - a copy of it goes out; @fd stays the caller's */
+void bus_write_fd(struct bus_writer *writer, int fd);
 /** bus_write_object() - @path: "/" is written when it is no valid object path */
 void bus_write_object(struct bus_writer *writer, const char *path);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SPDX-FileCopyrightText: Hawser developers */
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/record.h"
 #include "dbus/bus.h"
@@ -11,17 +10,15 @@
 #include "dbus/secret.h"
 #include "util/cleanup.h"
 
-#define MASKED	    "********"
-#define CHANGES_MAX 256 /* of one Update: more than a record has keys */
-
 /* --- methods --- */
 
 struct login_options {
-	bool wait;
+	bool wait, additional;
 };
 
 static const struct bus_option login_options[] = {
 	BUS_OPTION("wait", "b", struct login_options, wait),
+	BUS_OPTION("additional", "b", struct login_options, additional),
 	{},
 };
 
@@ -37,6 +34,8 @@ static void login(struct bus_call *call, void *node, void *manager)
 
 	if (bus_read_options(bus_call_arguments(call), login_options, &options, &error) < 0)
 		bus_call_fail_error(call, &error);
+	else if (options.additional)
+		manager_login_more(manager, node, end_call, call);
 	else
 		manager_login(manager, node, options.wait, end_call, call);
 }
@@ -115,109 +114,16 @@ static void logout(struct bus_call *call, void *object, void *manager)
 	logout_all(call, manager, sids, count, options.force);
 }
 
-static void write_value(struct bus_writer *writer, const char *key, const char *value, bool secret)
+static void get(struct bus_call *call, void *node, void *manager)
 {
-	bus_open_entry(writer);
-	bus_write_string(writer, key);
-	bus_write_string(writer, *value && (secret || secret_is_key(key)) ? MASKED : value);
-	bus_close(writer);
-}
-
-static void write_record(struct bus_writer *writer, const struct record *record)
-{
-	const char *key, *value;
-	bool secret = false;
-
-	for (size_t i = 0; record_at(record, i, &key, &value, &secret); i++) {
-		write_value(writer, key, value ? value : "", secret);
-		secret = false;
-	}
-}
-
-/* Whether the record says that @key must be masked. */
-static bool is_masked(const struct record *record, const char *wanted)
-{
-	const char *key, *value;
-	bool secret = false;
-
-	for (size_t i = 0; record_at(record, i, &key, &value, &secret); i++) {
-		if (strcmp(key, wanted) == 0)
-			return secret;
-		secret = false;
-	}
-	return false;
-}
-
-static int write_keys(struct bus_writer *writer, const struct record *record,
-		      struct bus_reader *keys, struct error *error)
-{
-	while (bus_more(keys)) {
-		const char *key = bus_read_string(keys);
-		const char *value = record_get(record, key);
-
-		if (!value)
-			return error_set(error, ERROR_INVALID_ARGUMENT,
-					 "a node record has no key '%.128s'", key);
-		write_value(writer, key, value, is_masked(record, key));
-	}
-	return 0;
-}
-
-static void get(struct bus_call *call, void *object, void *manager)
-{
-	struct bus_reader *reader = bus_call_arguments(call);
-	struct bus_writer *writer = bus_call_answer(call);
-	owned_error struct error error = ERROR_INIT;
-	const struct node *node = object;
-
-	bus_open_array(writer, "{ss}");
-	if (bus_enter_array(reader) && bus_more(reader))
-		(void)write_keys(writer, node->record, reader, &error);
-	else
-		write_record(writer, node->record);
-	if (error_is_set(&error)) {
-		bus_call_fail_error(call, &error);
-		return;
-	}
-	bus_close(writer);
-	bus_call_send(call);
-}
-
-/* Return: how many, or -1 with @error. */
-static int read_changes(struct bus_call *call, struct record_change changes[CHANGES_MAX],
-			struct error *error)
-{
-	struct bus_reader *reader = bus_call_arguments(call);
-	int count = 0;
-
-	if (!bus_enter_array(reader))
-		return error_set(error, ERROR_INVALID_ARGUMENT, "the changes are missing");
-	while (bus_more(reader)) {
-		struct record_change *change = &changes[count];
-
-		if (count == CHANGES_MAX)
-			return error_set(error, ERROR_INVALID_ARGUMENT, "more than %d changes",
-					 CHANGES_MAX);
-		if (!bus_enter_entry(reader))
-			return error_set(error, ERROR_INVALID_ARGUMENT, "a change is no entry");
-		change->key = bus_read_string(reader);
-		change->value = bus_read_string(reader);
-		bus_leave(reader);
-		/* what crosses a bus can be watched; the private socket cannot */
-		if (secret_is_key(change->key) && !bus_call_private(call))
-			return error_set(error, ERROR_INVALID_ARGUMENT,
-					 "%s is a secret: use SetSecret", change->key);
-		count++;
-	}
-	bus_leave(reader);
-	return count;
+	record_answer(call, ((const struct node *)node)->record);
 }
 
 static void update(struct bus_call *call, void *node, void *manager)
 {
-	struct record_change changes[CHANGES_MAX];
+	struct record_change changes[RECORD_CHANGES_MAX];
 	owned_error struct error error = ERROR_INIT;
-	int count = read_changes(call, changes, &error);
+	int count = record_read_changes(call, changes, &error);
 
 	if (count >= 0 && read_no_options(bus_call_arguments(call), &error) == 0)
 		(void)manager_update_node(manager, node, changes, (size_t)count, &error);
@@ -226,19 +132,19 @@ static void update(struct bus_call *call, void *node, void *manager)
 
 static void set_secret(struct bus_call *call, void *node, void *manager)
 {
-	struct bus_reader *reader = bus_call_arguments(call);
 	owned_error struct error error = ERROR_INIT;
 	char text[SECRET_SIZE] = "";
-	struct record_change change = {bus_read_string(reader), text};
-	owned_fd int fd = bus_read_fd(reader);
+	struct record_change change;
 
-	if (!secret_is_key(change.key))
-		error_set(&error, ERROR_INVALID_ARGUMENT, "'%.128s' is no secret of a node",
-			  change.key);
-	else if (read_no_options(reader, &error) == 0 && secret_read(fd, text, &error) == 0)
+	if (record_read_secret(call, &change, text, &error) == 0)
 		(void)manager_update_node(manager, node, &change, 1, &error);
 	explicit_bzero(text, sizeof(text));
 	bus_call_end(call, &error);
+}
+
+static void get_secret(struct bus_call *call, void *node, void *manager)
+{
+	record_answer_secret(call, ((const struct node *)node)->record);
 }
 
 static void delete (struct bus_call *call, void *node, void *manager)
@@ -256,6 +162,7 @@ static const struct bus_method methods[] = {
 	{"Get", "as keys", "a{ss} values", ACCESS_READ, get},
 	{"Update", "a{ss} changes, a{sv} options", "", ACCESS_MANAGE_RECORDS, update},
 	{"SetSecret", "s key, h fd, a{sv} options", "", ACCESS_SET_SECRET, set_secret},
+	{"GetSecret", "s key, a{sv} options", "h fd", ACCESS_SET_SECRET, get_secret},
 	{"Delete", "a{sv} options", "", ACCESS_MANAGE_RECORDS, delete},
 	{},
 };

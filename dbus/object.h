@@ -24,7 +24,7 @@ struct bus_writer;
 struct object_tree;
 struct sd_event;
 
-#define OBJECT_INTERFACES_MAX 4 /* of one object, beside the standard ones */
+#define OBJECT_INTERFACES_MAX 6 /* of one object, beside the standard ones */
 
 /**
  * object_tree_new() - an empty tree

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@
 static const char *const secret_keys[] = {
 	"node.session.auth.password",
 	"node.session.auth.password_in",
+	"discovery.sendtargets.auth.password",
+	"discovery.sendtargets.auth.password_in",
 };
 
 bool secret_is_key(const char *key)
@@ -26,6 +29,17 @@ bool secret_is_key(const char *key)
 	}
 	/* a key that we do not know yet is a secret if it looks like one */
 	return text_ends_with(key, ".password") || text_ends_with(key, ".password_in");
+}
+
+int secret_open(const char *secret)
+{
+	size_t length = strlen(secret);
+	owned_fd int fd = memfd_create("hawser-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || pwrite(fd, secret, length, 0) != (ssize_t)length ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return errno ? -errno : -EIO;
+	return take_fd(fd);
 }
 
 /* Only what lives in memory answers at once: a file may lie on a disk that is gone. */

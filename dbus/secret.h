@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * Secrets come in through a descriptor, never as a value that a bus monitor could show, and never
- * go out.
+ * Secrets come in through a descriptor, never as a value that a bus monitor could show, and go out
+ * the same way, to root on the private socket alone.
  */
 
 #include <stdbool.h>
@@ -15,8 +15,12 @@ struct error;
 
 #define SECRET_SIZE (CHAP_SECRET_MAX + 1) /* bytes, with the NUL */
 
-/** secret_is_key() - @key of a node record holds a secret */
+/** secret_is_key() - @key of a record holds a secret */
 bool secret_is_key(const char *key);
+
+/** secret_open() - an anonymous file that holds @secret, sealed. Return: it, the caller's; -errno
+ */
+int secret_open(const char *secret);
 
 /**
  * secret_read() - a secret out of a pipe whose other end is closed, or of a memfd

@@ -15,6 +15,7 @@
 
 enum fake_operation {
 	FAKE_LOGIN,
+	FAKE_LOGIN_MORE,
 	FAKE_LOGOUT,
 	FAKE_REFRESH,
 	FAKE_OTHER,
@@ -38,8 +39,17 @@ struct fake_session {
 	bool planned; /* manager_plan_logout() */
 };
 
+/* A record that is no node's: of a discovery address, or of an interface. */
+struct fake_record {
+	struct list link;
+	struct discovery_address address;
+	char name[65];
+	struct record *record;
+};
+
 struct manager {
 	struct list nodes, sessions, maps, observers, waiting;
+	struct list discoveries, ifaces; /* struct fake_record */
 	uint32_t last_sid;
 	bool hold, in_use;
 	struct error next_error;
@@ -333,6 +343,21 @@ static void remove_node(struct manager *manager, struct node *node)
 	free(node);
 }
 
+static void free_record(struct fake_record *record)
+{
+	list_remove(&record->link);
+	record_free(record->record);
+	free(record);
+}
+
+static void free_records(struct list *records)
+{
+	struct fake_record *record;
+
+	while ((record = list_first(records, struct fake_record, link)))
+		free_record(record);
+}
+
 struct manager *fake_manager_new(void)
 {
 	struct manager *manager = must(calloc(1, sizeof(*manager)));
@@ -342,6 +367,8 @@ struct manager *fake_manager_new(void)
 	list_init(&manager->maps);
 	list_init(&manager->observers);
 	list_init(&manager->waiting);
+	list_init(&manager->discoveries);
+	list_init(&manager->ifaces);
 	return manager;
 }
 
@@ -358,6 +385,8 @@ void fake_manager_free(struct manager *manager)
 		remove_map(manager, map);
 	while ((node = list_first(&manager->nodes, struct node, link)))
 		remove_node(manager, node);
+	free_records(&manager->discoveries);
+	free_records(&manager->ifaces);
 	error_clear(&manager->next_error);
 	free(manager);
 }
@@ -557,6 +586,233 @@ int manager_delete_node(struct manager *manager, struct node *node, struct error
 	return 0;
 }
 
+/* --- records of discovery addresses and interfaces --- */
+
+static struct fake_record *add_record(struct list *records, enum record_kind kind)
+{
+	struct fake_record *record = must(calloc(1, sizeof(*record)));
+
+	if (record_new(kind, &record->record) < 0)
+		abort();
+	list_append(records, &record->link);
+	return record;
+}
+
+static int change_record(struct fake_record *record, const struct record_change *changes,
+			 size_t count, struct error *error)
+{
+	struct record *changed;
+
+	if (record_copy(record->record, &changed) < 0)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		if (record_set(changed, changes[i].key, changes[i].value, RECORD_FROM_USER, error) <
+		    0) {
+			record_free(changed);
+			return -1;
+		}
+	record_free(record->record);
+	record->record = changed;
+	return 0;
+}
+
+static uint16_t discovery_port(const struct discovery_address *address)
+{
+	uint16_t usual = address->kind == DISCOVERY_KIND_ISNS ? 3205 : 3260;
+
+	return address->port ? address->port : usual;
+}
+
+static struct fake_record *find_discovery(struct manager *manager,
+					  const struct discovery_address *address,
+					  struct error *error)
+{
+	struct fake_record *record;
+
+	if (take_error(manager, error) < 0)
+		return NULL;
+	list_for_each (record, &manager->discoveries, link)
+		if (record->address.kind == address->kind &&
+		    strcmp(record->address.address, address->address) == 0 &&
+		    record->address.port == discovery_port(address))
+			return record;
+	error_set(error, ERROR_NO_OBJECTS_FOUND, "there is no such discovery record");
+	return NULL;
+}
+
+int manager_list_discoveries(struct manager *manager, struct discovery_address **ret, size_t *count,
+			     struct error *error)
+{
+	const struct fake_record *record;
+	size_t n = 0;
+
+	if (take_error(manager, error) < 0)
+		return -1;
+	list_for_each (record, &manager->discoveries, link)
+		n++;
+	*ret = must(calloc(n + 1, sizeof(**ret)));
+	*count = 0;
+	list_for_each (record, &manager->discoveries, link)
+		(*ret)[(*count)++] = record->address;
+	return 0;
+}
+
+int manager_read_discovery(struct manager *manager, const struct discovery_address *address,
+			   struct record **ret, struct error *error)
+{
+	const struct fake_record *record = find_discovery(manager, address, error);
+
+	return record ? record_copy(record->record, ret) : -1;
+}
+
+int manager_create_discovery(struct manager *manager, const struct discovery_address *address,
+			     struct error *error)
+{
+	owned_error struct error missing = ERROR_INIT;
+	struct fake_record *record;
+	char port[8];
+
+	if (take_error(manager, error) < 0)
+		return -1;
+	record = find_discovery(manager, address, &missing);
+	if (record)
+		free_record(record);
+	record =
+		add_record(&manager->discoveries,
+			   address->kind == DISCOVERY_KIND_ISNS ? RECORD_ISNS : RECORD_SENDTARGETS);
+	record->address = *address;
+	record->address.port = discovery_port(address);
+	snprintf(port, sizeof(port), "%u", record->address.port);
+	(void)record_set(record->record, "discovery.sendtargets.address", address->address,
+			 RECORD_INTERNAL, NULL);
+	return record_set(record->record, "discovery.sendtargets.port", port, RECORD_INTERNAL,
+			  error);
+}
+
+int manager_update_discovery(struct manager *manager, const struct discovery_address *address,
+			     const struct record_change *changes, size_t count, struct error *error)
+{
+	struct fake_record *record = find_discovery(manager, address, error);
+
+	return record ? change_record(record, changes, count, error) : -1;
+}
+
+int manager_delete_discovery(struct manager *manager, const struct discovery_address *address,
+			     struct error *error)
+{
+	struct fake_record *record = find_discovery(manager, address, error);
+
+	if (!record)
+		return -1;
+	free_record(record);
+	return 0;
+}
+
+static struct fake_record *find_iface(struct manager *manager, const char *name,
+				      struct error *error)
+{
+	struct fake_record *record;
+
+	if (take_error(manager, error) < 0)
+		return NULL;
+	list_for_each (record, &manager->ifaces, link)
+		if (strcmp(record->name, name) == 0)
+			return record;
+	error_set(error, ERROR_NO_OBJECTS_FOUND, "Could not read iface info for %s.", name);
+	return NULL;
+}
+
+int manager_list_ifaces(struct manager *manager, char ***names, unsigned *count,
+			struct error *error)
+{
+	const struct fake_record *record;
+	unsigned n = 0;
+
+	if (take_error(manager, error) < 0)
+		return -1;
+	list_for_each (record, &manager->ifaces, link)
+		n++;
+	*names = must(calloc(n + 1, sizeof(**names)));
+	*count = 0;
+	list_for_each (record, &manager->ifaces, link)
+		(*names)[(*count)++] = must(strdup(record->name));
+	return 0;
+}
+
+static bool is_builtin(const char *name)
+{
+	return strcmp(name, "default") == 0 || strcmp(name, "iser") == 0;
+}
+
+int manager_read_iface(struct manager *manager, const char *name, struct record **ret,
+		       struct error *error)
+{
+	const struct fake_record *record;
+
+	if (!is_builtin(name)) {
+		record = find_iface(manager, name, error);
+		return record ? record_copy(record->record, ret) : -1;
+	}
+	if (record_new(RECORD_IFACE, ret) < 0)
+		abort();
+	(void)record_set(*ret, "iface.transport_name", strcmp(name, "iser") ? "tcp" : "iser",
+			 RECORD_INTERNAL, NULL);
+	return record_set(*ret, "iface.iscsi_ifacename", name, RECORD_INTERNAL, error);
+}
+
+static int check_iface(struct manager *manager, const char *name, struct error *error)
+{
+	const struct session_view *session;
+
+	list_for_each (session, &manager->sessions, link)
+		if (strcmp(session->iface, name) == 0)
+			return error_set(error, ERROR_SESSION_EXISTS, "a session goes over it");
+	if (is_builtin(name))
+		return error_set(error, ERROR_INVALID_ARGUMENT, "the interface is built in");
+	return 0;
+}
+
+int manager_create_iface(struct manager *manager, const char *name,
+			 const struct record_change *changes, size_t count, struct error *error)
+{
+	owned_error struct error missing = ERROR_INIT;
+	struct fake_record *record;
+
+	if (take_error(manager, error) < 0 || check_iface(manager, name, error) < 0)
+		return -1;
+	record = find_iface(manager, name, &missing);
+	if (record)
+		free_record(record);
+	record = add_record(&manager->ifaces, RECORD_IFACE);
+	text_copy(record->name, sizeof(record->name), name);
+	(void)record_set(record->record, "iface.iscsi_ifacename", name, RECORD_INTERNAL, NULL);
+	return change_record(record, changes, count, error);
+}
+
+int manager_update_iface(struct manager *manager, const char *name,
+			 const struct record_change *changes, size_t count, struct error *error)
+{
+	struct fake_record *record;
+
+	if (is_builtin(name))
+		return error_set(error, ERROR_INVALID_ARGUMENT, "the interface is built in");
+	record = find_iface(manager, name, error);
+	return record ? change_record(record, changes, count, error) : -1;
+}
+
+int manager_delete_iface(struct manager *manager, const char *name, struct error *error)
+{
+	struct fake_record *record;
+
+	if (check_iface(manager, name, error) < 0)
+		return -1;
+	record = find_iface(manager, name, error);
+	if (!record)
+		return -1;
+	free_record(record);
+	return 0;
+}
+
 /* --- operations --- */
 
 static void end_login(struct manager *manager, struct waiting *waiting)
@@ -565,7 +821,7 @@ static void end_login(struct manager *manager, struct waiting *waiting)
 
 	if (!node || error_is_set(&waiting->error))
 		return;
-	if (!list_empty(&node->sessions))
+	if (!list_empty(&node->sessions) && waiting->operation == FAKE_LOGIN)
 		error_set(&waiting->error, ERROR_SESSION_EXISTS, "session exists");
 	else
 		fake_session_add(manager, node);
@@ -621,7 +877,7 @@ static void end_discovery(struct manager *manager, struct waiting *waiting)
 static void end_operation(struct manager *manager, struct waiting *waiting)
 {
 	list_remove(&waiting->link);
-	if (waiting->operation == FAKE_LOGIN)
+	if (waiting->operation == FAKE_LOGIN || waiting->operation == FAKE_LOGIN_MORE)
 		end_login(manager, waiting);
 	else if (waiting->operation == FAKE_LOGOUT)
 		end_logout(manager, waiting);
@@ -675,6 +931,15 @@ void manager_login(struct manager *manager, struct node *node, bool wait, manage
 		   void *userdata)
 {
 	start(manager, &(struct waiting){.operation = FAKE_LOGIN,
+					 .node = node->id,
+					 .done = done,
+					 .userdata = userdata});
+}
+
+void manager_login_more(struct manager *manager, struct node *node, manager_done *done,
+			void *userdata)
+{
+	start(manager, &(struct waiting){.operation = FAKE_LOGIN_MORE,
 					 .node = node->id,
 					 .done = done,
 					 .userdata = userdata});

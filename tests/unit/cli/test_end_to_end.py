@@ -282,7 +282,7 @@ def settings_are_changed_in_all_matching_records(lab):
 
 
 @case
-def secrets_go_in_and_never_come_back(lab):
+def secrets_go_in_and_come_back_to_root_alone(lab):
     lab.start()
     one = f"-m node -T {TARGET} -p {FIRST}"
     lab.iscsiadm(
@@ -294,12 +294,36 @@ def secrets_go_in_and_never_come_back(lab):
     assert record["node.session.auth.username"] == "joe"
     assert record["node.session.auth.password"] == "********"
     assert record["node.session.auth.password_in"] == "********"
-    result = lab.iscsiadm(f"{one} -S", 27)
-    assert "secretsecret12" not in result.out + result.err
-    lab.iscsiadm(f"-m node -p {SECOND} -S")  # no secret there, so nothing is kept back
+    shown = lab.iscsiadm(f"{one} -S").out
+    assert "node.session.auth.password = secretsecret12\n" in shown, shown
+    assert "node.session.auth.password_in = in\n" in shown, shown
+    assert shown.count("secretsecret12") == 1 and "********" not in shown
+    other = lab.iscsiadm(f"-m node -p {SECOND} -S").out
+    assert "node.session.auth.password = <empty>\n" in other
+    tree = lab.iscsiadm("-m session -r 1 -P 2 -S").out
+    assert "\t\tpassword: secretsecret12\n" in tree and "\t\tpassword: in\n" in tree, tree
+    tree = lab.iscsiadm("-m session -r 1 -P 2").out
+    assert "\t\tpassword: ********\n" in tree and "\t\tpassword_in: ********\n" in tree, tree
     lab.iscsiadm([*one.split(), "-o", "update", "-n", "node.session.auth.password", "-v", ""])
     assert lab.record()["node.session.auth.password"] == "<empty>"
     lab.iscsiadm(f"{one} -o update -n node.session.auth.password -v -", 7)
+
+
+@case
+def one_session_more_is_made_of_one_that_is_there(lab):
+    lab.start()
+    lab.iscsiadm("-m session -r 2 -o new", 0, login_line(SECOND))
+    lab.iscsiadm(
+        "-m session", 0,
+        f"tcp: [1] {FIRST}:3260,1 {TARGET} (non-flash)\n"
+        f"tcp: [2] {SECOND}:3260,1 {TARGET} (non-flash)\n"
+        f"tcp: [3] {SECOND}:3260,1 {TARGET} (non-flash)\n",
+    )  # fmt: skip
+    lab.iscsiadm("-m session -r 9 -o new", 22)
+    lab.iscsiadm(
+        "-m session -o new", 7, "",
+        "iscsiadm: session mode: operation 'new' requires a session id\n",
+    )  # fmt: skip
 
 
 @case
@@ -414,6 +438,11 @@ def discovery_prints_what_it_found(lab):
     lab.iscsiadm(f"-m discovery -t st -p {FIRST}", 0, line)
     lab.iscsiadm(f"-m discovery -t sendtargets -p {FIRST}:3260 -o nonpersistent", 0, line)
     lab.iscsiadm(f"-m discoverydb -t st -p {FIRST} -D", 0, line)
+    lab.iscsiadm(
+        f"-m discovery -p {FIRST} -D", 7, "",
+        f"iscsiadm: Discovery record [{FIRST},3260] not found.\n",
+    )  # fmt: skip
+    lab.iscsiadm(f"-m discoverydb -t st -p {FIRST} -o new")
     lab.iscsiadm(f"-m discovery -p {FIRST} -D", 0, line)
     lab.iscsiadm(
         f"-m discovery -t st -p {FIRST} -P 1", 0,
@@ -437,12 +466,85 @@ def discovery_prints_what_it_found(lab):
 
 
 @case
-def interfaces_are_shown_but_not_changed(lab):
+def discovery_records_are_made_shown_changed_and_deleted(lab):
     lab.start()
-    lab.iscsiadm("-m iface", 0, "default tcp,<empty>,<empty>,<empty>,<empty>\n")
+    lab.iscsiadm("-m discovery", 21, "", "")
+    for kind, port in (("st", 3260), ("isns", 3205)):
+        one = f"-m discoverydb -t {kind} -p {FIRST}"
+        missing = f"iscsiadm: Discovery record [{FIRST},{port}] not found.\n"
+        for operation in ("", "-o show", "-o delete", "-o update -n discovery.startup -v manual"):
+            lab.iscsiadm(f"{one} {operation}", 6, "", missing)
+        lab.iscsiadm(f"{one} -o new", 0, f"New discovery record for [{FIRST},{port}] added.\n")
+        record = lab.iscsiadm(one).out
+        assert record.startswith("# BEGIN RECORD 2.1.11\ndiscovery.startup = manual\n"), record
+        assert f"discovery.sendtargets.address = {FIRST}\n" in record, record
+        assert f"discovery.sendtargets.port = {port}\n" in record, record
+        lab.iscsiadm(f"{one} -o update -n discovery.startup -v automatic", 0, "")
+        assert "discovery.startup = automatic\n" in lab.iscsiadm(f"{one} -o show").out
+        lab.iscsiadm(f"{one} -o update", 7, "", "iscsiadm: update requires name and value\n")
+        lab.iscsiadm(
+            f"{one} -o update -n bogus -v 1", 7, "",
+            "iscsiadm: Cannot modify bogus. Invalid param name.\n",
+        )  # fmt: skip
+    both = f"{FIRST}:3260 via sendtargets\n{FIRST}:3205 via isns\n"
+    lab.iscsiadm("-m discovery", 0, both)
+    lab.iscsiadm("-m discoverydb -o show", 0, both)
+    tree = lab.iscsiadm("-m discoverydb -P 1").out
+    assert f"SENDTARGETS:\nDiscoveryAddress: {FIRST},3260\niSNS:\n" in tree, tree
+    lab.iscsiadm(f"-m discoverydb -t isns -p {FIRST} -o delete", 0, "")
+    lab.iscsiadm(f"-m discovery -p {FIRST} -o new", 7, "", "iscsiadm: Invalid operation.\n")
+    assert lab.iscsiadm(f"-m discovery -p {FIRST}").out.count(" = ") > 10
+    lab.iscsiadm(f"-m discovery -p {FIRST} -o delete", 0, "")
+    lab.iscsiadm(f"-m discovery -p {FIRST} -o delete", 7)
+    lab.iscsiadm("-m discovery", 21, "", "")
+
+
+@case
+def secrets_of_discovery_records_are_masked(lab):
+    lab.start()
+    one = f"-m discoverydb -t st -p {FIRST}"
+    key = "discovery.sendtargets.auth.password"
+    lab.iscsiadm(f"{one} -o new")
+    lab.iscsiadm(f"{one} -o update -n {key} -v secretsecret12 -n {key}_in -v -", stdin="in\n")
+    shown = lab.iscsiadm(one).out
+    assert f"{key} = ********\n{'discovery.sendtargets.auth.username_in'} = <empty>\n" in shown
+    shown = lab.iscsiadm(f"{one} -S").out
+    assert f"{key} = secretsecret12\n" in shown and f"{key}_in = in\n" in shown, shown
+
+
+@case
+def interfaces_are_made_shown_changed_and_deleted(lab):
+    lab.start()
+    builtin = "".join(
+        f"{name} {transport},<empty>,<empty>,<empty>,<empty>\n"
+        for name, transport in (("default", "tcp"), ("iser", "iser"))
+    )
+    lab.iscsiadm("-m iface", 0, builtin)
     assert lab.iscsiadm("-m iface -P 1").out.startswith(f"Iface: default\n\tTarget: {TARGET}\n")
     lab.iscsiadm("-m iface -I nope", 6)
-    lab.iscsiadm("-m iface -I x -o new", 27)
+    lab.iscsiadm("-m iface -I left -o new", 0, "left updated.\nNew interface left added\n")
+    lab.iscsiadm("-m iface -I left -o update -n iface.net_ifacename -v eth7", 0, "left updated.\n")
+    lab.iscsiadm("-m iface", 0, f"left tcp,<empty>,<empty>,eth7,<empty>\n{builtin}")
+    shown = lab.iscsiadm("-m iface -I left").out
+    assert "iface.iscsi_ifacename = left\niface.net_ifacename = eth7\n" in shown, shown
+    assert shown == lab.iscsiadm("-m iface -I left -o show").out
+    lab.iscsiadm(
+        "-m iface -I left -o update -n bogus -v 1", 7, "",
+        "iscsiadm: Cannot modify bogus. Invalid param name.\n"
+        "iscsiadm: Could not update iface left: invalid parameter\n",
+    )  # fmt: skip
+    lab.iscsiadm(
+        "-m iface -I nope -o update -n iface.mtu -v 1500", 7, "",
+        "iscsiadm: Could not read iface info for nope.\n"
+        "iscsiadm: Could not update iface nope: invalid parameter\n",
+    )  # fmt: skip
+    lab.iscsiadm("-m iface -I left -o delete", 0, "left unbound and deleted.\n")
+    for name, code in (("left", 7), ("default", 15), ("iser", 7)):
+        result = lab.iscsiadm(f"-m iface -I {name} -o delete", code)
+        assert f"Could not delete iface {name}: " in result.err, result
+    result = lab.iscsiadm("-m iface -I iser -o new", 7)
+    assert result.err.endswith("iscsiadm: Could not create new interface iser.\n"), result
+    lab.iscsiadm("-m iface -I x -o apply", 27)
     lab.iscsiadm("-m iface -P 2", 7)
 
 

@@ -230,23 +230,50 @@ static void discovery_wants_what_it_needs(void **state)
 				      .portal_text = "x",
 				      .operations = OPERATION_NON_PERSISTENT},
 		     7, "iscsiadm: Operation is not supported.\n");
+	assert_usage(iscsiadm_discoverydb,
+		     (struct options){.type = DISCOVERY_TYPE_SENDTARGETS,
+				      .portal_text = "x",
+				      .operations = OPERATION_UPDATE},
+		     7, "iscsiadm: update requires name and value\n");
 }
 
-static void what_there_is_no_call_for_ends_with_27(void **state)
+static void what_a_software_initiator_has_not_ends_with_27(void **state)
 {
-	assert_usage(iscsiadm_discovery,
-		     (struct options){.portal_text = "x", .operations = OPERATION_DELETE}, 27,
-		     "iscsiadm: discovery records cannot be shown or changed from here: operation "
-		     "not supported\n");
 	assert_usage(
 		iscsiadm_iface,
-		(struct options){.operations = OPERATION_NEW, .ifaces = {"x"}, .iface_count = 1},
-		27,
-		"iscsiadm: interface records cannot be changed from here: operation not "
-		"supported\n");
-	assert_usage(iscsiadm_session, (struct options){.sid = 1, .operations = OPERATION_NEW}, 27,
-		     "iscsiadm: one more session is not made from here; set "
-		     "node.session.nr_sessions and log in: operation not supported\n");
+		(struct options){.operations = OPERATION_APPLY, .ifaces = {"x"}, .iface_count = 1},
+		27, "iscsiadm: Could not apply net configuration: operation not supported\n");
+	assert_usage(iscsiadm_iface, (struct options){.operations = OPERATION_APPLY_ALL}, 27,
+		     "iscsiadm: Could not apply net configuration: operation not supported\n");
+	assert_usage(iscsiadm_iface,
+		     (struct options){.submode = SUBMODE_PING, .ifaces = {"x"}, .iface_count = 1},
+		     27,
+		     "iscsiadm: there is no offload adapter that pings; use ping(8): operation not "
+		     "supported\n");
+}
+
+static void interface_mode_wants_what_it_needs(void **state)
+{
+	assert_usage(iscsiadm_iface, (struct options){.operations = OPERATION_NEW}, 22,
+		     "iscsiadm: Could not add interface. No interface passed in.\n");
+	assert_usage(
+		iscsiadm_iface,
+		(struct options){.operations = OPERATION_UPDATE, .ifaces = {"x"}, .iface_count = 1},
+		7, "iscsiadm: Update requires name, value, and iface.\n");
+	assert_usage(iscsiadm_iface,
+		     (struct options){.operations = OPERATION_UPDATE,
+				      .settings = {{"iface.mtu", "1500"}},
+				      .setting_count = 1},
+		     7, "iscsiadm: Update requires name, value, and iface.\n");
+	assert_usage(iscsiadm_iface, (struct options){.operations = OPERATION_DELETE}, 7,
+		     "iscsiadm: Delete requires iface.\n");
+	assert_usage(iscsiadm_iface, (struct options){.submode = SUBMODE_PING}, 7,
+		     "iscsiadm: Ping requires iface.\n");
+	assert_usage(iscsiadm_iface, (struct options){.print_level = 2}, 7,
+		     "iscsiadm: Invalid info level 2. Try 0 or 1.\n");
+	assert_usage(iscsiadm_iface,
+		     (struct options){.operations = OPERATION_NEW | OPERATION_DELETE}, 7,
+		     "iscsiadm: operation is not supported.\n");
 }
 
 static void a_new_session_needs_an_old_one(void **state)
@@ -271,7 +298,8 @@ int main(void)
 		cmocka_unit_test(contradictions_in_node_mode_are_refused),
 		cmocka_unit_test(group_words_are_checked),
 		cmocka_unit_test(discovery_wants_what_it_needs),
-		cmocka_unit_test(what_there_is_no_call_for_ends_with_27),
+		cmocka_unit_test(what_a_software_initiator_has_not_ends_with_27),
+		cmocka_unit_test(interface_mode_wants_what_it_needs),
 		cmocka_unit_test(a_new_session_needs_an_old_one),
 	};
 

@@ -111,6 +111,35 @@ static void all_four_sections_stand_in_the_tree_of_discovery(void **state)
 			    "No targets found.\n");
 }
 
+static void a_discovery_address_without_nodes_is_listed_too(void **state)
+{
+	struct printed *out = printed_new();
+	const struct origin rows[] = {
+		{{}, "send_targets", "10.0.0.9", 3260},
+		{{}, "isns", "10.0.0.8", 3205},
+		{{}, "send_targets", "10.0.0.1", 3260},
+		{found(A, "10.0.0.1", "default"), "send_targets", "10.0.0.1", 3260},
+	};
+
+	assert_int_equal(layout_origins_flat(out->file, rows, 4), 3);
+	layout_origins_tree(out->file, rows, 4);
+	assert_printed(out, "10.0.0.9:3260 via sendtargets\n"
+			    "10.0.0.1:3260 via sendtargets\n"
+			    "10.0.0.8:3205 via isns\n"
+			    "SENDTARGETS:\n"
+			    "DiscoveryAddress: 10.0.0.9,3260\n"
+			    "DiscoveryAddress: 10.0.0.1,3260\n"
+			    "Target: " A "\n"
+			    "\tPortal: 10.0.0.1:3260,1\n"
+			    "\t\tIface Name: default\n"
+			    "iSNS:\n"
+			    "DiscoveryAddress: 10.0.0.8,3205\n"
+			    "STATIC:\n"
+			    "No targets found.\n"
+			    "FIRMWARE:\n"
+			    "No targets found.\n");
+}
+
 /* --- nodes --- */
 
 static void an_unknown_tpgt_is_4294967295_in_the_flat_list_only(void **state)
@@ -368,14 +397,20 @@ static void an_ipv6_source_address_stands_in_brackets(void **state)
 	assert_int_equal(lines_of(&session, 1, 1, false, "\t\tIface Netdev: eth1"), 1);
 }
 
-static void secrets_are_masked_and_only_their_absence_is_shown(void **state)
+static void secrets_are_masked_unless_they_are_asked_for(void **state)
 {
 	struct session_info session = example_session(1, A, "10.0.0.1");
+	char secret[] = "joes-own-secret";
 
 	session.username = "joe";
+	session.password = secret;
 	assert_int_equal(lines_of(&session, 1, 2, false, "\t\tusername: joe"), 1);
-	assert_int_equal(lines_of(&session, 1, 2, true, "\t\tpassword: ********"), 1);
-	assert_int_equal(lines_of(&session, 1, 2, true, "\t\tpassword_in: <empty>"), 1);
+	assert_int_equal(lines_of(&session, 1, 2, false, "\t\tpassword: ********"), 1);
+	assert_int_equal(lines_of(&session, 1, 2, false, "\t\tpassword_in: ********"), 1);
+	assert_int_equal(lines_of(&session, 1, 2, true, "\t\tpassword: joes-own-secret"), 1);
+	/* open-iscsi's label for the second one, too */
+	assert_int_equal(lines_of(&session, 1, 2, true, "\t\tpassword: <empty>"), 1);
+	assert_int_equal(lines_of(&session, 1, 2, true, "\t\tpassword_in: <empty>"), 0);
 }
 
 static void a_lost_session_has_blocked_disks(void **state)
@@ -533,6 +568,7 @@ int main(void)
 		cmocka_unit_test(the_tree_of_found_portals_repeats_nothing),
 		cmocka_unit_test(discovery_addresses_are_listed_once),
 		cmocka_unit_test(all_four_sections_stand_in_the_tree_of_discovery),
+		cmocka_unit_test(a_discovery_address_without_nodes_is_listed_too),
 		cmocka_unit_test(an_unknown_tpgt_is_4294967295_in_the_flat_list_only),
 		cmocka_unit_test(the_node_tree_repeats_the_portal_of_every_record),
 		cmocka_unit_test(a_record_shows_empty_values_as_empty),
@@ -543,7 +579,7 @@ int main(void)
 		cmocka_unit_test(sessions_of_one_portal_share_its_lines),
 		cmocka_unit_test(what_the_daemon_does_not_name_is_left_out),
 		cmocka_unit_test(an_ipv6_source_address_stands_in_brackets),
-		cmocka_unit_test(secrets_are_masked_and_only_their_absence_is_shown),
+		cmocka_unit_test(secrets_are_masked_unless_they_are_asked_for),
 		cmocka_unit_test(a_lost_session_has_blocked_disks),
 		cmocka_unit_test(statistics_have_a_fixed_order_and_ours_come_behind),
 		cmocka_unit_test(login_is_told_with_a_comma_before_the_port),

@@ -18,6 +18,8 @@ static void only_passwords_are_secrets(void **state)
 {
 	assert_true(secret_is_key("node.session.auth.password"));
 	assert_true(secret_is_key("node.session.auth.password_in"));
+	assert_true(secret_is_key("discovery.sendtargets.auth.password"));
+	assert_true(secret_is_key("discovery.sendtargets.auth.password_in"));
 	assert_false(secret_is_key("node.session.auth.username"));
 	assert_false(secret_is_key("node.session.auth.password_in2"));
 }

@@ -144,6 +144,15 @@ static const struct row sendtargets_rows[] = {
 	{"discovery.sendtargets.iscsi.MaxRecvDataSegmentLength", "32768"},
 };
 
+static const struct row isns_rows[] = {
+	{"discovery.startup", "manual"},
+	{"discovery.type", "isns"},
+	{"discovery.sendtargets.address", ""},
+	{"discovery.sendtargets.port", "3205"},
+	{"discovery.isns.use_discoveryd", "No"},
+	{"discovery.isns.discoveryd_poll_inval", "-1"},
+};
+
 static const struct row iface_rows[] = {
 	{"iface.iscsi_ifacename", "default"},
 	{"iface.net_ifacename", ""},

@@ -533,7 +533,8 @@ static void hostile_names_are_refused_before_the_disk_is_touched(void **state)
 		assert_int_equal(node_store_save(fixture->store, &key, record, NULL), -1);
 		assert_int_equal(
 			node_store_save_discovery(fixture->store, "../x", 3260, record, NULL), -1);
-		assert_int_equal(node_store_delete_discovery(fixture->store, "x/y", 3260, NULL),
+		assert_int_equal(node_store_delete_discovery(fixture->store, RECORD_SENDTARGETS,
+							     "x/y", 3260, NULL),
 				 -1);
 	}
 	assert_false(exists(fixture, "nodes"));
@@ -551,22 +552,71 @@ static void discovery_records_are_kept_by_address(void **state)
 
 	assert_int_equal(record_new(RECORD_SENDTARGETS, &record), 0);
 	record_set(record, "discovery.sendtargets.auth.username", "bob", RECORD_INTERNAL, NULL);
-	assert_int_equal(
-		node_store_load_discovery(fixture->store, "fe80::1", 3260, &loaded, &error), -1);
+	assert_int_equal(node_store_load_discovery(fixture->store, RECORD_SENDTARGETS, "fe80::1",
+						   3260, &loaded, &error),
+			 -1);
 	assert_int_equal(error.code, ERROR_NO_OBJECTS_FOUND);
 	assert_int_equal(node_store_save_discovery(fixture->store, "fe80::1", 3260, record, NULL),
 			 0);
 	assert_int_equal(stat(in(fixture, "send_targets/fe80::1,3260/st_config"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(node_store_load_discovery(fixture->store, "fe80::1", 3260, &loaded, NULL),
+	assert_int_equal(node_store_load_discovery(fixture->store, RECORD_SENDTARGETS, "fe80::1",
+						   3260, &loaded, NULL),
 			 0);
 	assert_string_equal(record_get(loaded, "discovery.sendtargets.auth.username"), "bob");
 	assert_string_equal(record_get(loaded, "discovery.sendtargets.address"), "fe80::1");
-	assert_int_equal(node_store_delete_discovery(fixture->store, "fe80::1", 3260, NULL), 0);
+	assert_int_equal(node_store_delete_discovery(fixture->store, RECORD_SENDTARGETS, "fe80::1",
+						     3260, NULL),
+			 0);
 	assert_false(exists(fixture, "send_targets/fe80::1,3260"));
 	error_clear(&error);
-	assert_int_equal(node_store_delete_discovery(fixture->store, "fe80::1", 3260, &error), -1);
+	assert_int_equal(node_store_delete_discovery(fixture->store, RECORD_SENDTARGETS, "fe80::1",
+						     3260, &error),
+			 -1);
 	assert_int_equal(error.code, ERROR_NO_OBJECTS_FOUND);
+}
+
+static void the_record_of_an_isns_server_is_another_one(void **state)
+{
+	struct fixture *fixture = *state;
+	owned(record) asked = NULL, *server = NULL, *loaded = NULL;
+	struct discovery_place *places = NULL;
+	size_t count = 99;
+
+	assert_int_equal(node_store_discoveries(fixture->store, RECORD_ISNS, &places, &count, NULL),
+			 0);
+	assert_int_equal(count, 0);
+	free(places);
+	assert_int_equal(record_new(RECORD_SENDTARGETS, &asked), 0);
+	assert_int_equal(record_new(RECORD_ISNS, &server), 0);
+	record_set(server, "discovery.isns.discoveryd_poll_inval", "60", RECORD_INTERNAL, NULL);
+	assert_int_equal(node_store_save_discovery(fixture->store, "10.0.0.9", 3205, asked, NULL),
+			 0);
+	assert_int_equal(node_store_save_discovery(fixture->store, "10.0.0.9", 3205, server, NULL),
+			 0);
+	assert_int_equal(node_store_save_discovery(fixture->store, "10.0.0.10", 3205, server, NULL),
+			 0);
+	put(fixture, "isns/10.0.0.11,3205/link", "an address with links only\n");
+	put(fixture, "isns/nonsense/isns_config", "no address\n");
+	assert_true(exists(fixture, "isns/10.0.0.9,3205/isns_config"));
+	assert_true(exists(fixture, "send_targets/10.0.0.9,3205/st_config"));
+	assert_int_equal(node_store_load_discovery(fixture->store, RECORD_ISNS, "10.0.0.9", 3205,
+						   &loaded, NULL),
+			 0);
+	assert_string_equal(record_get(loaded, "discovery.isns.discoveryd_poll_inval"), "60");
+	assert_string_equal(record_get(loaded, "discovery.sendtargets.address"), "10.0.0.9");
+	assert_int_equal(node_store_discoveries(fixture->store, RECORD_ISNS, &places, &count, NULL),
+			 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(places[0].address, "10.0.0.10");
+	assert_string_equal(places[1].address, "10.0.0.9");
+	assert_int_equal(places[1].port, 3205);
+	free(places);
+	assert_int_equal(
+		node_store_delete_discovery(fixture->store, RECORD_ISNS, "10.0.0.9", 3205, NULL),
+		0);
+	assert_false(exists(fixture, "isns/10.0.0.9,3205"));
+	assert_true(exists(fixture, "send_targets/10.0.0.9,3205/st_config"));
 }
 
 static void deleting_a_discovery_takes_its_links_and_no_node(void **state)
@@ -583,7 +633,9 @@ static void deleting_a_discovery_takes_its_links_and_no_node(void **state)
 	assert_int_equal(
 		node_store_save_discovery(fixture->store, "10.0.0.9", 3260, discovery, NULL), 0);
 	assert_int_equal(node_store_save(fixture->store, &key, node, NULL), 0);
-	assert_int_equal(node_store_delete_discovery(fixture->store, "10.0.0.9", 3260, NULL), 0);
+	assert_int_equal(node_store_delete_discovery(fixture->store, RECORD_SENDTARGETS, "10.0.0.9",
+						     3260, NULL),
+			 0);
 	assert_false(exists(fixture, "send_targets/10.0.0.9,3260"));
 	assert_string_equal(load(fixture), TARGET " 10.0.0.1,3260,1 default \n");
 }
@@ -632,6 +684,40 @@ static void interfaces_are_listed_and_two_are_built_in(void **state)
 	error_clear(&error);
 	assert_int_equal(node_store_load_iface(fixture->store, "../x", &record, &error), -1);
 	assert_int_equal(error.code, ERROR_INVALID_ARGUMENT);
+}
+
+static void interfaces_are_saved_and_deleted_but_not_the_built_in_ones(void **state)
+{
+	static const char *const unchangeable[] = {"default", "iser", "../x", "a/b", ".hidden", ""};
+	struct fixture *fixture = *state;
+	owned(record) record = NULL, *loaded = NULL;
+	owned_error struct error error = ERROR_INIT;
+	struct stat st;
+
+	assert_int_equal(record_new(RECORD_IFACE, &record), 0);
+	record_set(record, "iface.net_ifacename", "eth7", RECORD_INTERNAL, NULL);
+	/* a name as Kubernetes makes it */
+	assert_int_equal(node_store_save_iface(fixture->store, "10.0.0.1:3260:pv-1", record, NULL),
+			 0);
+	assert_int_equal(stat(in(fixture, "ifaces/10.0.0.1:3260:pv-1"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(node_store_load_iface(fixture->store, "10.0.0.1:3260:pv-1", &loaded, NULL),
+			 0);
+	assert_string_equal(record_get(loaded, "iface.net_ifacename"), "eth7");
+	assert_string_equal(record_get(loaded, "iface.iscsi_ifacename"), "10.0.0.1:3260:pv-1");
+	assert_int_equal(node_store_delete_iface(fixture->store, "10.0.0.1:3260:pv-1", NULL), 0);
+	assert_int_equal(node_store_delete_iface(fixture->store, "10.0.0.1:3260:pv-1", &error), -1);
+	assert_int_equal(error.code, ERROR_NO_OBJECTS_FOUND);
+	for (size_t i = 0; i < ARRAY_SIZE(unchangeable); i++) {
+		error_clear(&error);
+		assert_int_equal(
+			node_store_save_iface(fixture->store, unchangeable[i], record, &error), -1);
+		assert_int_equal(error.code, ERROR_INVALID_ARGUMENT);
+		error_clear(&error);
+		assert_int_equal(node_store_delete_iface(fixture->store, unchangeable[i], &error),
+				 -1);
+		assert_int_equal(error.code, ERROR_INVALID_ARGUMENT);
+	}
 }
 
 /* --- what a disk and a crash do --- */
@@ -838,6 +924,8 @@ int main(void)
 		TEST(discovery_records_are_kept_by_address),
 		TEST(deleting_a_discovery_takes_its_links_and_no_node),
 		TEST(interfaces_are_listed_and_two_are_built_in),
+		TEST(the_record_of_an_isns_server_is_another_one),
+		TEST(interfaces_are_saved_and_deleted_but_not_the_built_in_ones),
 		TEST(kill_at_any_moment_leaves_the_old_record_or_the_new),
 		TEST(two_daemons_write_one_after_the_other),
 		TEST(a_full_disk_keeps_the_old_record_and_says_so),

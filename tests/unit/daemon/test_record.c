@@ -97,8 +97,9 @@ static void check_rows(const struct record *record, const struct row *rows, size
 static void each_kind_shows_its_keys_in_order_with_built_in_defaults(void **state)
 {
 	owned(record) node = make(RECORD_NODE), *discovery = make(RECORD_SENDTARGETS),
-		      *iface = make(RECORD_IFACE);
+		      *iface = make(RECORD_IFACE), *isns = make(RECORD_ISNS);
 
+	check_rows(isns, isns_rows, ARRAY_SIZE(isns_rows));
 	check_rows(node, node_rows, ARRAY_SIZE(node_rows));
 	check_rows(discovery, sendtargets_rows, ARRAY_SIZE(sendtargets_rows));
 	check_rows(iface, iface_rows, ARRAY_SIZE(iface_rows));

@@ -1064,6 +1064,177 @@ static void a_secret_can_be_set_and_never_be_read(void **state)
 	harness_stop(h);
 }
 
+static DBusMessage *record_method(const char *interface, const char *member,
+				  const char *const *names, int count, int port)
+{
+	DBusMessage *message = harness_method(ROOT, interface, member);
+	const dbus_uint16_t number = (dbus_uint16_t)port;
+
+	for (int i = 0; i < count; i++)
+		dbus_message_append_args(message, DBUS_TYPE_STRING, &names[i], DBUS_TYPE_INVALID);
+	if (port >= 0)
+		dbus_message_append_args(message, DBUS_TYPE_UINT16, &number, DBUS_TYPE_INVALID);
+	return message;
+}
+
+static DBusMessage *get_secret(const char *path, const char *key)
+{
+	DBusMessage *message = harness_method(path, NODE, "GetSecret");
+
+	assert_true(dbus_message_append_args(message, DBUS_TYPE_STRING, &key, DBUS_TYPE_INVALID));
+	dict_empty(message);
+	return message;
+}
+
+static void root_gets_a_secret_through_a_descriptor_of_the_private_socket(void **state)
+{
+	static const char key[] = "node.session.auth.password";
+	struct harness *h = harness_start();
+	struct node *node = fake_node_add(h->manager, "iqn.a", "192.0.2.1", 3260);
+	const char *path = path_of_node(node);
+	char text[64] = "";
+	DBusMessage *reply;
+	int fd = -1;
+
+	harness_assert_reply(harness_call(h, h->client, set_secret(path, key, "hunter2hunter2")),
+			     "");
+	reply = harness_call(h, h->client, get_secret(path, key));
+	assert_false(holds(reply, "hunter2hunter2"));
+	assert_true(dbus_message_get_args(reply, NULL, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_INVALID));
+	assert_int_equal(pread(fd, text, sizeof(text), 0), 14);
+	assert_string_equal(text, "hunter2hunter2");
+	assert_true(pwrite(fd, "x", 1, 0) < 0); /* sealed */
+	close(fd);
+	dbus_message_unref(reply);
+	harness_assert_error(harness_call(h, h->client, get_secret(path, "node.startup")),
+			     DBUS_ERROR "InvalidArgs");
+	harness_assert_error(harness_call(h, h->client, get_secret(path, "bogus.password")),
+			     DBUS_ERROR "InvalidArgs");
+	harness_stop(h);
+}
+
+#define RECORDS "org.hawser1.DiscoveryRecords"
+#define IFACES	"org.hawser1.Ifaces"
+
+static DBusMessage *discovery_record(const char *member, const char *type, const char *address)
+{
+	const char *const names[] = {type, address};
+
+	return record_method(RECORDS, member, names, 2, 0);
+}
+
+static void append_strings(DBusMessage *message, const char *signature)
+{
+	DBusMessageIter at, array;
+
+	dbus_message_iter_init_append(message, &at);
+	dbus_message_iter_open_container(&at, DBUS_TYPE_ARRAY, signature, &array);
+	dbus_message_iter_close_container(&at, &array);
+}
+
+static void append_change(DBusMessage *message, const char *key, const char *value)
+{
+	DBusMessageIter at, array, entry;
+
+	dbus_message_iter_init_append(message, &at);
+	dbus_message_iter_open_container(&at, DBUS_TYPE_ARRAY, "{ss}", &array);
+	dbus_message_iter_open_container(&array, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+	dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &key);
+	dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &value);
+	dbus_message_iter_close_container(&array, &entry);
+	dbus_message_iter_close_container(&at, &array);
+	dict_empty(message);
+}
+
+static void discovery_records_come_and_go(void **state)
+{
+	struct harness *h = harness_start();
+	DBusMessage *message, *reply;
+
+	message = discovery_record("Create", "sendtargets", "192.0.2.9");
+	dict_empty(message);
+	harness_assert_reply(harness_call(h, h->client, message), "");
+	message = discovery_record("Update", "sendtargets", "192.0.2.9");
+	append_change(message, "discovery.startup", "automatic");
+	harness_assert_reply(harness_call(h, h->client, message), "");
+
+	reply = harness_ask(h, ROOT, "DiscoveryRecords.List", 1);
+	assert_true(holds(reply, "sendtargets") && holds(reply, "192.0.2.9"));
+	dbus_message_unref(reply);
+	message = discovery_record("Get", "sendtargets", "192.0.2.9");
+	append_strings(message, "s");
+	reply = harness_call(h, h->client, message);
+	assert_true(holds(reply, "automatic") && holds(reply, "discovery.sendtargets.reopen_max"));
+	dbus_message_unref(reply);
+
+	message = discovery_record("Delete", "sendtargets", "192.0.2.9");
+	dict_empty(message);
+	harness_assert_reply(harness_call(h, h->client, message), "");
+	message = discovery_record("Get", "sendtargets", "192.0.2.9");
+	append_strings(message, "s");
+	harness_assert_error(harness_call(h, h->client, message), OUR_ERROR "NoObjectsFound");
+	message = discovery_record("Create", "fw", "192.0.2.9");
+	dict_empty(message);
+	harness_assert_error(harness_call(h, h->client, message), DBUS_ERROR "InvalidArgs");
+	harness_stop(h);
+}
+
+static DBusMessage *iface_method(const char *member, const char *name)
+{
+	return record_method(IFACES, member, &name, 1, -1);
+}
+
+static void interface_records_come_and_go(void **state)
+{
+	struct harness *h = harness_start();
+	DBusMessage *message, *reply;
+
+	message = iface_method("Create", "left");
+	append_change(message, "iface.net_ifacename", "eth7");
+	harness_assert_reply(harness_call(h, h->client, message), "");
+	message = iface_method("Update", "left");
+	append_change(message, "iface.mtu", "9000");
+	harness_assert_reply(harness_call(h, h->client, message), "");
+	reply = harness_ask(h, ROOT, "Ifaces.List", 1);
+	assert_true(holds(reply, "left"));
+	dbus_message_unref(reply);
+	message = iface_method("Get", "left");
+	append_strings(message, "s");
+	reply = harness_call(h, h->client, message);
+	assert_true(holds(reply, "eth7") && holds(reply, "9000"));
+	dbus_message_unref(reply);
+	message = iface_method("Delete", "left");
+	dict_empty(message);
+	harness_assert_reply(harness_call(h, h->client, message), "");
+	message = iface_method("Delete", "left");
+	dict_empty(message);
+	harness_assert_error(harness_call(h, h->client, message), OUR_ERROR "NoObjectsFound");
+	message = iface_method("Create", "default");
+	append_change(message, "iface.mtu", "9000");
+	harness_assert_error(harness_call(h, h->client, message), DBUS_ERROR "InvalidArgs");
+	message = iface_method("Delete", "");
+	dict_empty(message);
+	harness_assert_error(harness_call(h, h->client, message), DBUS_ERROR "InvalidArgs");
+	harness_stop(h);
+}
+
+static void a_session_more_can_be_asked_for(void **state)
+{
+	const dbus_bool_t yes = TRUE;
+	struct harness *h = harness_start_populated();
+	const char *path = path_of_node(first_node(h));
+	DBusMessage *message = harness_method(path, NODE, "Login");
+	struct dict dict;
+
+	dict_open(message, &dict);
+	dict_add(&dict, "additional", DBUS_TYPE_BOOLEAN, &yes);
+	dict_close(&dict);
+	harness_assert_reply(harness_call(h, h->client, message), "");
+	assert_non_null(manager_find_session(h->manager, 3));
+	harness_assert_error(harness_ask(h, path, "Node.Login", 1), OUR_ERROR "SessionExists");
+	harness_stop(h);
+}
+
 /* --- hostile company --- */
 
 static void bytes_from_a_target_that_are_no_text_do_no_harm(void **state)
@@ -1390,6 +1561,10 @@ int main(void)
 		cmocka_unit_test(update_changes_all_or_nothing),
 		cmocka_unit_test(get_gives_asked_keys_or_all),
 		cmocka_unit_test(a_secret_can_be_set_and_never_be_read),
+		cmocka_unit_test(root_gets_a_secret_through_a_descriptor_of_the_private_socket),
+		cmocka_unit_test(discovery_records_come_and_go),
+		cmocka_unit_test(interface_records_come_and_go),
+		cmocka_unit_test(a_session_more_can_be_asked_for),
 		cmocka_unit_test(bytes_from_a_target_that_are_no_text_do_no_harm),
 		cmocka_unit_test(a_message_that_is_too_large_ends_its_connection_only),
 		cmocka_unit_test(a_peer_that_never_reads_is_dropped_in_the_end),

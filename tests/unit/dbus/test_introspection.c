@@ -203,6 +203,8 @@ static void pages_and_introspection_are_the_same(void **state)
 
 	compare(h, "/org/hawser1", "org.hawser1.Manager");
 	compare(h, "/org/hawser1", "org.hawser1.Discovery");
+	compare(h, "/org/hawser1", "org.hawser1.DiscoveryRecords");
+	compare(h, "/org/hawser1", "org.hawser1.Ifaces");
 	compare(h, "/org/hawser1/session/1", "org.hawser1.Session");
 	snprintf(name, sizeof(name), "/org/hawser1/node/n%016lx", (unsigned long)node->id);
 	compare(h, name, "org.hawser1.Node");
