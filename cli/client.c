@@ -20,7 +20,8 @@
 
 struct client {
 	DBusConnection *connection;
-	bool on_bus; /* the system bus: calls name whom they are for */
+	bool on_bus;  /* the system bus: calls name whom they are for */
+	bool greeted; /* something was answered: see greet() */
 	DBusMessage *signal;
 	struct value *signal_arguments;
 };
@@ -478,16 +479,33 @@ static DBusMessage *message_of(const struct client *client, const struct call *c
 					    interface, call->member);
 }
 
-/* libdbus gives up a message with descriptors when it does not know yet that they can be sent. */
-static void wait_until_known(struct client *client, const struct argument *arguments)
+static bool has_fd(const struct argument *arguments)
 {
-	bool has_fd = false;
-
 	for (; arguments && arguments->type; arguments++)
-		has_fd |= arguments->type == DBUS_TYPE_UNIX_FD;
-	while (has_fd && !dbus_connection_get_is_authenticated(client->connection) &&
-	       dbus_connection_read_write(client->connection, -1))
-		;
+		if (arguments->type == DBUS_TYPE_UNIX_FD)
+			return true;
+	return false;
+}
+
+/*
+ * libdbus gives up a message with descriptors while it does not know yet that they can be sent, and
+ * a daemon that reads it together with the end of the authentication loses them. An answer to
+ * anything else shows that both are past that.
+ */
+static void greet(struct client *client)
+{
+	DBusMessage *ping = dbus_message_new_method_call(client->on_bus ? BUS_NAME : NULL,
+							 CLIENT_ROOT, DBUS_INTERFACE_PEER, "Ping");
+	DBusMessage *pong = NULL;
+
+	if (ping) {
+		pong = dbus_connection_send_with_reply_and_block(client->connection, ping,
+								 DBUS_TIMEOUT_INFINITE, NULL);
+		dbus_message_unref(ping);
+	}
+	if (pong)
+		dbus_message_unref(pong);
+	client->greeted = true;
 }
 
 /* Return: the reply that is due, or NULL with call->error set. */
@@ -498,7 +516,8 @@ static DBusPendingCall *start(struct client *client, struct call *call)
 	int r = message ? fill(message, call->arguments) : -ENOMEM;
 
 	if (r == 0) {
-		wait_until_known(client, call->arguments);
+		if (!client->greeted && has_fd(call->arguments))
+			greet(client);
 		dbus_message_set_allow_interactive_authorization(message, TRUE);
 		if (!dbus_connection_send_with_reply(client->connection, message, &pending,
 						     DBUS_TIMEOUT_INFINITE))
