@@ -135,12 +135,17 @@ int fuse_mount_attach(struct fuse_mount *fuse, const char *device, const char **
 
 int fuse_mount_open_file(struct fuse_mount *fuse, const char **step)
 {
+	struct stat status;
 	char link[32];
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fuse->root_fd);
 	fuse->file_fd = open(link, O_RDWR | O_CLOEXEC);
 	if (fuse->file_fd < 0)
 		return step_failed(step, "open the FUSE file");
+	/* The size of an inode is 0 until somebody asks for it, and the loop driver of kernels
+	 * before 6.18 does not: it takes what the inode has. */
+	if (fstat(fuse->file_fd, &status) < 0)
+		return step_failed(step, "ask for the size of the FUSE file");
 	close(fuse->root_fd);
 	fuse->root_fd = -1;
 	return 0;
