@@ -49,16 +49,19 @@ static void unset(const char *dev_dir, const char *folder, const char *name, con
 
 static void remove_links(const char *dev_dir, const char *text)
 {
-	char device[64], name[NAME_MAX], paths[FILE_MAX_BYTES / 2], *state, *path;
+	char device[64], name[NAME_MAX], path[PATH_MAX], key[32];
 
 	value_of(text, "HAWSER_DEVICE", device, sizeof(device));
 	unset(dev_dir, "hawser/", value_of(text, "HAWSER_NAME", name, sizeof(name)), device);
 	unset(dev_dir, "disk/by-id/scsi-", value_of(text, "ID_SERIAL", name, sizeof(name)), device);
 	unset(dev_dir, "disk/by-id/wwn-",
 	      value_of(text, "ID_WWN_WITH_EXTENSION", name, sizeof(name)), device);
-	value_of(text, "HAWSER_PATHS", paths, sizeof(paths));
-	for (path = strtok_r(paths, " ", &state); path; path = strtok_r(NULL, " ", &state))
+	for (unsigned i = 0;; i++) {
+		snprintf(key, sizeof(key), "HAWSER_PATH_%u", i);
+		if (!*value_of(text, key, path, sizeof(path)))
+			break;
 		unset(dev_dir, "", path, device);
+	}
 }
 
 static void remove_one(const char *run_dir, const char *dev_dir, const char *file_name)

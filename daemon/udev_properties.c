@@ -27,26 +27,21 @@ static void put(FILE *file, const char *key, const char *value)
 	fputs("\"\n", file);
 }
 
+/* One property for each path: udev makes no two links of one value with a space in it. */
 static void put_paths(FILE *file, const struct map_view *map)
 {
 	const struct path_view *path;
-	bool first = true;
-	char name[512];
+	unsigned number = 0;
+	char key[32], name[512];
 
 	list_for_each (path, &map->paths, link) {
 		links_by_path(path->session->persistent_address, path->session->persistent_port,
 			      path->session->target, path->lun_number, name, sizeof(name));
-		if (first)
+		if (number == 0)
 			put(file, "ID_PATH", name + strlen(BY_PATH));
-		first = false;
+		snprintf(key, sizeof(key), "HAWSER_PATH_%u", number++);
+		put(file, key, name);
 	}
-	fputs("HAWSER_PATHS=\"", file);
-	list_for_each (path, &map->paths, link) {
-		links_by_path(path->session->persistent_address, path->session->persistent_port,
-			      path->session->target, path->lun_number, name, sizeof(name));
-		fprintf(file, "%s%s", path->link.prev == &map->paths ? "" : " ", name);
-	}
-	fputs("\"\n", file);
 }
 
 static int write_file(const char *path, const struct map_view *map)
