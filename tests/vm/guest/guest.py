@@ -123,6 +123,7 @@ class Guest:
                 problems.append(f"clean-up: {error}")
         if os.path.ismount("/mnt/test"):
             run(["umount", "/mnt/test"], check=False)
+        run(["udevadm", "settle"], check=False)  # its last looks at our devices
         for unit in ("iscsi", "hawserd"):
             if run(["systemctl", "stop", unit], check=False, timeout=90).code != 0:
                 problems.append(f"{unit} does not stop")
