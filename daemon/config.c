@@ -24,6 +24,7 @@ static const struct text_name automatic[] = {{0, "auto"}};
 static const struct text_name exporters[] = {{0, "auto"}, {0, "ublk"}, {0, "nbd"}, {0, "fuse"}};
 static const struct text_name selectors[] = {
 	{0, "service-time"}, {0, "round-robin"}, {0, "queue-length"}};
+static const struct text_name nevers[] = {{0, "never"}};
 static const struct text_name retries[] = {{-1, "queue"}, {0, "fail"}};
 
 #define NAMES(names) names, ARRAY_SIZE(names)
@@ -49,6 +50,10 @@ static const struct setting settings[] = {
 	 "Silence with requests outstanding after which a path is asked whether it lives, while others exist."},
 	{"failure.suspect_timeout", SETTING_DURATION, "ms", 10, 600000, "750 ms", NO_NAMES, AT(suspect_timeout_ms),
 	 "More silence after which that path is failed."},
+	{"failure.lu_hang_timeout", SETTING_DURATION, "s", 100, 3600000, "5 s", NAMES(nevers), AT(lu_hang_timeout_ms),
+	 "Time after which an unanswered request is aborted and sent over another path, while others exist; or never."},
+	{"failure.hedge_budget", SETTING_NUMBER, "percent", 0, 100, "2", NO_NAMES, AT(hedge_budget),
+	 "Reads, of a hundred, that may be sent over a second path when they take much longer than usual. Those on a suspect path always are."},
 	{"reconnect.min", SETTING_DURATION, "s", 10, 600000, "1 s", NO_NAMES, AT(reconnect_min_ms),
 	 "Pause after the first failed login; it doubles with each one more."},
 	{"reconnect.max", SETTING_DURATION, "s", 10, 3600000, "30 s", NO_NAMES, AT(reconnect_max_ms),

@@ -28,6 +28,8 @@ struct config {
 	int32_t no_path_retry_ms; /* -1 = queue for ever */
 	/* [failure] */
 	int32_t suspect_ms, suspect_timeout_ms;
+	int32_t lu_hang_timeout_ms; /* 0 = never */
+	int32_t hedge_budget;	    /* percent */
 	/* [reconnect] */
 	int32_t reconnect_min_ms, reconnect_max_ms;
 	/* [records] */

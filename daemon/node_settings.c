@@ -222,6 +222,10 @@ void node_map_settings(const struct record *record, const struct config *config,
 
 	*ret = (struct map_settings){
 		.no_path_retry_ms = config->no_path_retry_ms,
+		.suspect_ms = own_number(record, "hawser.suspect_ms", config->suspect_ms),
+		.timeout_ms =
+			own_number(record, "hawser.lu_hang_timeout_ms", config->lu_hang_timeout_ms),
+		.hedge_budget = own_number(record, "hawser.hedge_budget", config->hedge_budget),
 		.replacement_timeout_ms =
 			replacement < 0 ? -1 : (int32_t)(1000 * MIN(replacement, INT64_C(1000000))),
 	};

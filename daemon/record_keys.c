@@ -161,6 +161,8 @@ static const struct record_key node_keys[] = {
 	{"hawser.no_path_retry", KEY_NUMBER, "", KEY_HAWSER, -1, 86400},
 	{"hawser.suspect_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 60000},
 	{"hawser.suspect_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 600000},
+	{"hawser.lu_hang_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 0, 3600000},
+	{"hawser.hedge_budget", KEY_NUMBER, "", KEY_HAWSER, 0, 100},
 };
 
 static const struct record_key sendtargets_keys[] = {

@@ -14,6 +14,7 @@
 #include "util/list.h"
 
 struct dispatch;
+struct hedge;
 struct path;
 
 /* What may happen to a command whose fate is in doubt depends on what it does. */
@@ -36,6 +37,7 @@ struct map_command {
 	/* the map's while it has the command */
 	struct dispatch *dispatch;
 	struct path *path;   /* on whose wire it is; or was, while it waits for that path */
+	struct hedge *hedge; /* its copy that is, or was, on another wire */
 	struct list link;    /* in exactly one list: on a wire, or waiting for something */
 	uint64_t sent_ns;    /* last time it went onto a wire */
 	uint64_t wake_ns;    /* not to be sent again before; or when it became in doubt */
@@ -43,6 +45,7 @@ struct map_command {
 	uint64_t tried;	     /* bit per path slot: paths that could not do it in this round */
 	uint32_t login;	     /* which login of its path carried it */
 	int error;	     /* how it ends, once that is decided */
+	bool moving;	     /* taken off its wire unanswered, to be sent elsewhere: see hedge.h */
 	uint8_t same_tries;  /* times it was sent again on the same path */
 	uint8_t moves;	     /* times it moved on, blaming the unit and not the path */
 	uint8_t pauses;	     /* times it had to pause; each is longer than the one before */

@@ -16,9 +16,10 @@
 #define NS_PER_MS	 UINT64_C(1000000)
 #define PAUSE_MS	 100 /* first pause when every path was tried, unless a rule says otherwise */
 #define PAUSE_MAX_MS	 UINT64_C(1000) /* pauses double up to this */
-#define PAUSES_MAX	 10		/* doubling stops long before */
-#define UNIT_PATIENCE_MS 60000		/* how long a unit may be busy or not ready */
-#define ERRORS_IN_A_ROW	 8 /* path errors without a success between them: the path failed */
+#define DEADLINE_TICK_MS 100
+#define PAUSES_MAX	 10    /* doubling stops long before */
+#define UNIT_PATIENCE_MS 60000 /* how long a unit may be busy or not ready */
+#define ERRORS_IN_A_ROW	 8     /* path errors without a success between them: the path failed */
 
 /* The answer came from another unit than the one we mean: whatever it says, it does not count. */
 static const struct retry_rule wrong_unit = {
@@ -85,6 +86,7 @@ static int send(struct dispatch *dispatch, struct map_command *command, struct p
 		return r;
 	if (dispatch->timeout_ms > 0 && !ring_timer_armed(&dispatch->deadline_timer))
 		ring_timer_arm(dispatch->ring, &dispatch->deadline_timer, dispatch->timeout_ms);
+	hedging_sent(&dispatch->hedging, command);
 	return 0;
 }
 
@@ -229,10 +231,13 @@ static void set_deadline_timer(struct dispatch *dispatch)
 		if (command)
 			first_ns = MIN(first_ns, command->sent_ns);
 	}
-	if (first_ns != UINT64_MAX)
-		ring_timer_arm(
-			dispatch->ring, &dispatch->deadline_timer,
-			delay_ms_until(dispatch, first_ns + dispatch->timeout_ms * NS_PER_MS));
+	if (first_ns == UINT64_MAX)
+		return;
+	/* Those of a last path may be overdue for long. */
+	first_ns = MAX(first_ns + dispatch->timeout_ms * NS_PER_MS,
+		       now(dispatch) + DEADLINE_TICK_MS * NS_PER_MS);
+	ring_timer_arm(dispatch->ring, &dispatch->deadline_timer,
+		       delay_ms_until(dispatch, first_ns));
 }
 
 static void deadline_expired(struct ring_timer *timer)
@@ -244,6 +249,9 @@ static void deadline_expired(struct ring_timer *timer)
 	list_for_each (path, &dispatch->group->paths, group_link) {
 		struct map_command *command;
 
+		/* Patience on the last path: aborting would win nothing. */
+		if (!path_group_has(dispatch->group, path_bit(path)))
+			continue;
 		while ((command = list_first(&path->on_wire, struct map_command, link)) &&
 		       now(dispatch) - command->sent_ns >= timeout_ns)
 			path_abort(path, command);
@@ -407,13 +415,12 @@ static void heed_flags(struct dispatch *dispatch, struct path *path, const struc
 		dispatch->owner->attention(dispatch, path, sense);
 }
 
-static void scsi_done(struct scsi_command *scsi)
+/* Off the wire: what its result means for its path, and what is to become of it. */
+static const struct retry_rule *take_back(struct dispatch *dispatch, struct map_command *command)
 {
-	struct map_command *command = container_of(scsi, struct map_command, scsi);
-	struct dispatch *dispatch = command->dispatch;
 	struct path *path = command->path;
 	struct scsi_sense sense;
-	const struct retry_rule *rule = retry_judge(&scsi->result, command->kind, &sense);
+	const struct retry_rule *rule = retry_judge(&command->scsi.result, command->kind, &sense);
 	enum retry_action action = rule->verdict.action;
 
 	if (path_get_state(path) == PATH_QUARANTINED && action != RETRY_GUARD) {
@@ -427,10 +434,84 @@ static void scsi_done(struct scsi_command *scsi)
 		heed_flags(dispatch, path, rule, &sense);
 	if (path_state_carries(path->state) && !path_usable(path))
 		path_lost(path, "connection lost");
+	return rule;
+}
+
+static void act(struct dispatch *dispatch, struct map_command *command, struct path *path,
+		const struct retry_rule *rule)
+{
+	enum retry_action action = rule->verdict.action;
+
 	if (dispatch->shut_error && action != RETRY_DONE && action != RETRY_FAIL)
 		finish(dispatch, command, dispatch->shut_error);
 	else
 		acts[action](dispatch, command, path, rule);
+}
+
+static void scsi_done(struct scsi_command *scsi)
+{
+	struct map_command *command = container_of(scsi, struct map_command, scsi);
+	struct dispatch *dispatch = command->dispatch;
+	struct path *path = command->path;
+	const struct retry_rule *rule = take_back(dispatch, command);
+	bool good = rule->verdict.action == RETRY_DONE;
+
+	if (command->hedge && hedging_returned(&dispatch->hedging, command, good))
+		return;
+	if (command->moving && !good) { /* it was taken off that path: no fault of its own */
+		command->moving = false;
+		command->tried |= path_bit(path);
+		route(dispatch, command);
+		return;
+	}
+	act(dispatch, command, path, rule);
+}
+
+/* --- hedges --- */
+
+static struct dispatch *dispatch_of(struct hedging *hedging)
+{
+	return container_of(hedging, struct dispatch, hedging);
+}
+
+static void copy_done(struct scsi_command *scsi)
+{
+	struct map_command *copy = container_of(scsi, struct map_command, scsi);
+	struct dispatch *dispatch = copy->dispatch;
+	const struct retry_rule *rule = take_back(dispatch, copy);
+	enum retry_action action = rule->verdict.action;
+
+	if ((action == RETRY_OTHER_PATH || action == RETRY_FAIL_PATH) && !rule->verdict.error)
+		blame(dispatch, copy, copy->path, rule);
+	hedging_copy_returned(&dispatch->hedging, copy, action == RETRY_DONE);
+}
+
+static void hedge_finish(struct hedging *hedging, struct map_command *original)
+{
+	finish(dispatch_of(hedging), original, 0);
+}
+
+static void hedge_resume(struct hedging *hedging, struct map_command *original)
+{
+	struct dispatch *dispatch = dispatch_of(hedging);
+	struct scsi_sense sense;
+
+	if (original->path)
+		act(dispatch, original, original->path,
+		    retry_judge(&original->scsi.result, original->kind, &sense));
+	else
+		route(dispatch, original);
+}
+
+static const struct hedging_owner hedging_owner = {
+	.copy_done = copy_done,
+	.finish = hedge_finish,
+	.resume = hedge_resume,
+};
+
+void dispatch_path_suspect(struct dispatch *dispatch, struct path *path)
+{
+	hedging_path_suspect(&dispatch->hedging, path);
 }
 
 /* --- from above --- */
@@ -460,7 +541,7 @@ static void guard_overdue(struct guard *guard)
 
 void dispatch_init(struct dispatch *dispatch, struct ring *ring, struct path_group *group,
 		   int32_t no_path_retry_ms, int32_t replacement_timeout_ms, uint32_t timeout_ms,
-		   const struct dispatch_owner *owner)
+		   const struct hedging_settings *hedging, const struct dispatch_owner *owner)
 {
 	*dispatch = (struct dispatch){
 		.owner = owner,
@@ -476,11 +557,13 @@ void dispatch_init(struct dispatch *dispatch, struct ring *ring, struct path_gro
 	deferred_init(&dispatch->finish, finish_run);
 	ring_timer_init(&dispatch->delay_timer, delay_expired);
 	ring_timer_init(&dispatch->deadline_timer, deadline_expired);
+	hedging_init(&dispatch->hedging, dispatch, ring, group, hedging, &hedging_owner);
 }
 
 void dispatch_deinit(struct dispatch *dispatch)
 {
-	assert(dispatch->commands == 0);
+	assert(dispatch_idle(dispatch));
+	hedging_deinit(&dispatch->hedging);
 	guard_deinit(&dispatch->guard);
 	ring_undefer(&dispatch->finish);
 	ring_timer_disarm(dispatch->ring, &dispatch->delay_timer);
@@ -492,6 +575,8 @@ void dispatch_submit(struct dispatch *dispatch, struct map_command *command)
 	dispatch->commands++;
 	command->dispatch = dispatch;
 	command->path = NULL;
+	command->hedge = NULL;
+	command->moving = false;
 	command->trouble_ns = 0;
 	command->tried = 0;
 	command->same_tries = 0;
@@ -507,6 +592,8 @@ void dispatch_resume(struct dispatch *dispatch)
 	struct map_command *command;
 
 	dispatch->no_path_error = 0;
+	if (path_group_has_two(dispatch->group))
+		hedging_prepare(&dispatch->hedging);
 	while (path_group_has(dispatch->group, 0) &&
 	       (command = list_pop(&dispatch->waiting, struct map_command, link)))
 		route(dispatch, command);
@@ -548,6 +635,7 @@ void dispatch_forget_path(struct dispatch *dispatch, struct path *path)
 	struct map_command *command;
 
 	guard_forget_path(&dispatch->guard, path);
+	hedging_forget_path(&dispatch->hedging, path);
 	list_for_each (command, &dispatch->delayed, link) {
 		if (command->path == path)
 			command->path = NULL;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "multipath/guard.h"
+#include "multipath/hedge.h"
 #include "util/list.h"
 #include "util/ring.h"
 
@@ -37,6 +38,7 @@ struct dispatch {
 	struct ring *ring;
 	struct path_group *group;
 	struct guard guard;
+	struct hedging hedging;
 	int32_t no_path_retry_ms; /* -1 = for ever */
 	uint32_t timeout_ms;	  /* of a command on one path; 0 = none */
 
@@ -55,9 +57,15 @@ struct dispatch {
 /** dispatch_init() - @group: the paths to choose from; stays the map's, as @owner does */
 void dispatch_init(struct dispatch *dispatch, struct ring *ring, struct path_group *group,
 		   int32_t no_path_retry_ms, int32_t replacement_timeout_ms, uint32_t timeout_ms,
-		   const struct dispatch_owner *owner);
-/** dispatch_deinit() - no command may be left */
+		   const struct hedging_settings *hedging, const struct dispatch_owner *owner);
+/** dispatch_deinit() - it must be idle */
 void dispatch_deinit(struct dispatch *dispatch);
+
+/** dispatch_idle() - no command is left, nor a copy of one on any wire */
+static inline bool dispatch_idle(const struct dispatch *dispatch)
+{
+	return dispatch->commands == 0 && hedging_idle(&dispatch->hedging);
+}
 
 /** dispatch_submit() - see map_submit() */
 void dispatch_submit(struct dispatch *dispatch, struct map_command *command);
@@ -73,5 +81,7 @@ void dispatch_give_up(struct dispatch *dispatch, int error);
 void dispatch_shut(struct dispatch *dispatch, int error);
 /** dispatch_fenced() - @path->fenced_login changed */
 void dispatch_fenced(struct dispatch *dispatch, struct path *path);
+/** dispatch_path_suspect() - @path became suspect: its reads are hedged */
+void dispatch_path_suspect(struct dispatch *dispatch, struct path *path);
 /** dispatch_forget_path() - @path goes away, it was taken out of the group */
 void dispatch_forget_path(struct dispatch *dispatch, struct path *path);

@@ -202,6 +202,8 @@ static void path_changed(struct path *path, enum path_state from, const char *re
 		path_strike(path, "suspect again and again");
 	update(map);
 	set_health_timer(map);
+	if (path->state == PATH_SUSPECT)
+		dispatch_path_suspect(&map->dispatch, path);
 }
 
 static void path_was_fenced(struct path *path)
@@ -252,6 +254,11 @@ int map_new(struct ring *ring, const struct unit *unit, const struct map_setting
 	    const struct map_observer *observer, void *userdata, struct map **ret)
 {
 	const struct selector_ops *selector = selector_find(settings->selector);
+	const struct hedging_settings hedging = {
+		.suspect_ms = settings->suspect_ms,
+		.budget = settings->hedge_budget,
+		.block_size = unit->limits.block_size,
+	};
 	struct map *map;
 
 	if (!selector)
@@ -269,7 +276,8 @@ int map_new(struct ring *ring, const struct unit *unit, const struct map_setting
 	list_init(&map->paths);
 	path_group_init(&map->group, selector);
 	dispatch_init(&map->dispatch, ring, &map->group, settings->no_path_retry_ms,
-		      settings->replacement_timeout_ms, settings->timeout_ms, &dispatch_owner);
+		      settings->replacement_timeout_ms, settings->timeout_ms, &hedging,
+		      &dispatch_owner);
 	ring_timer_init(&map->no_path_timer, no_path_expired);
 	ring_timer_init(&map->health_timer, health_due);
 	if (map->no_path_retry_ms == 0) {
@@ -336,7 +344,7 @@ void map_fail_all(struct map *map, int error)
 
 bool map_idle(const struct map *map)
 {
-	return map->dispatch.commands == 0;
+	return dispatch_idle(&map->dispatch);
 }
 
 /* --- paths --- */

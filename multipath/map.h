@@ -28,7 +28,10 @@ struct map_settings {
 	char selector[32];	  /* "service-time", "queue-length", "round-robin" */
 	int32_t no_path_retry_ms; /* how long commands queue with no usable path; -1 = for ever */
 	int32_t replacement_timeout_ms; /* how long an in-doubt write waits; -1 = for ever */
-	uint32_t timeout_ms; /* of a command on one path; then it is aborted and moved; 0 = none */
+	uint32_t timeout_ms; /* of a command on one path; then it is aborted and moved; 0 = none.
+				The last path has no limit */
+	uint32_t suspect_ms; /* without an answer make a path suspect, see hedge.h; 0 = none does */
+	uint32_t hedge_budget; /* reads sent twice, of a hundred */
 };
 
 enum map_state {
@@ -104,7 +107,7 @@ void map_submit(struct map *map, struct map_command *command);
  */
 void map_fail_all(struct map *map, int error);
 
-/** map_idle() - no command is in the map */
+/** map_idle() - no command is in the map, nor a copy of one on a wire */
 bool map_idle(const struct map *map);
 
 /**

@@ -352,6 +352,15 @@ static bool is_discard(const struct map_command *command)
 	       (opcode == SCSI_WRITE_SAME_16 && (command->scsi.cdb[1] & CDB_WRITE_SAME_UNMAP));
 }
 
+static void count_latency(struct path *path, enum map_command_kind kind, uint64_t latency_ns)
+{
+	uint64_t *ewma_ns = &path->statistics.ewma_latency_ns;
+
+	*ewma_ns = *ewma_ns ? (*ewma_ns * 7 + latency_ns) / 8 : latency_ns;
+	if (kind == MAP_READ)
+		path_latency_add(&path->latency, latency_ns);
+}
+
 static void count_good(struct path *path, const struct map_command *command, uint64_t now_ns)
 {
 	struct path_statistics *statistics = &path->statistics;
@@ -376,10 +385,17 @@ static void count_good(struct path *path, const struct map_command *command, uin
 	}
 	statistics->latency_sum_ns += latency_ns;
 	statistics->latency_max_ns = MAX(statistics->latency_max_ns, latency_ns);
-	if (statistics->ewma_latency_ns == 0)
-		statistics->ewma_latency_ns = latency_ns;
-	else
-		statistics->ewma_latency_ns = (statistics->ewma_latency_ns * 7 + latency_ns) / 8;
+	count_latency(path, command->kind, latency_ns);
+}
+
+void path_late(struct path *path, uint64_t latency_ns)
+{
+	count_latency(path, MAP_READ, latency_ns);
+}
+
+bool path_expects_soon(const struct map_command *command)
+{
+	return command->kind != MAP_FLUSH && !is_discard(command);
 }
 
 void path_returned(struct path *path, struct map_command *command, bool good, uint64_t now_ns)
@@ -391,6 +407,8 @@ void path_returned(struct path *path, struct map_command *command, bool good, ui
 	statistics->in_flight--;
 	statistics->in_flight_bytes -= command->scsi.data_length;
 	path->cost_in_flight -= command_cost(command);
+	if (command->scsi.result.outcome == SCSI_COMPLETED)
+		path->answered_ns = now_ns;
 	if (good) {
 		path->cost_served += command_cost(command);
 		count_good(path, command, now_ns);

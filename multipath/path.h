@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "multipath/path_health.h"
+#include "multipath/path_latency.h"
 #include "multipath/path_state.h"
 #include "scsi/nexus.h"
 #include "util/list.h"
@@ -31,6 +32,8 @@ struct path_statistics {
 	uint32_t in_flight;
 	uint64_t in_flight_bytes;
 	uint64_t ewma_latency_ns;
+	uint64_t hedged;     /* its reads that were sent over another path, too */
+	uint64_t hedges_won; /* reads of other paths that it answered first */
 };
 
 /**
@@ -116,6 +119,9 @@ struct path {
 	struct list on_wire;	  /* struct map_command, oldest first */
 	struct list aborting;	  /* those that were asked to end early */
 	struct path_statistics statistics;
+	struct path_latency latency;
+	uint64_t answered_ns; /* when the device last said anything to a command */
+	uint64_t probed_ns;   /* when it was last asked whether it answers again */
 
 	/* How fast it is: cost (see PATH_COMMAND_COST) served per millisecond of being busy. */
 	uint64_t cost_in_flight, cost_served;
@@ -173,6 +179,10 @@ void path_set_last(struct path *path, bool last);
 int path_send(struct path *path, struct map_command *command, uint64_t now_ns);
 /** path_returned() - @command came back; @good: with success, so that it counts */
 void path_returned(struct path *path, struct map_command *command, bool good, uint64_t now_ns);
+/** path_late() - a read took at least so long; its answer is not waited for any more */
+void path_late(struct path *path, uint64_t latency_ns);
+/** path_expects_soon() - a read or write; a flush or a discard may take its time */
+bool path_expects_soon(const struct map_command *command);
 /** path_abort() - ask for an early end of @command, which is on the wire; once */
 void path_abort(struct path *path, struct map_command *command);
 /** path_abort_before() - ask for an early end of all that was sent before @command, on the wire */

@@ -25,6 +25,7 @@ static void forget(struct path_group *group, const struct path *path)
 	for (unsigned rank = 0; rank < PATH_RANKS; rank++)
 		group->ranked[rank] &= ~path_bit(path);
 	group->probation &= ~path_bit(path);
+	group->carriers &= ~path_bit(path);
 }
 
 void path_group_remove(struct path_group *group, struct path *path)
@@ -38,8 +39,10 @@ void path_group_update(struct path_group *group, const struct path *path)
 	int rank = path_state_rank(path->state);
 
 	forget(group, path);
-	if (rank >= 0)
+	if (rank >= 0) {
 		group->ranked[rank] |= path_bit(path);
+		group->carriers |= path_bit(path);
+	}
 	if (path->state == PATH_PROBATION)
 		group->probation |= path_bit(path);
 }
@@ -107,7 +110,7 @@ bool path_group_has_better(const struct path_group *group, const struct path *pa
 	const struct path *other;
 
 	list_for_each (other, &group->paths, group_link) {
-		if (path_usable(other) &&
+		if (path_usable(other) && other->answered_ns > path->answered_ns &&
 		    path_state_rank(other->state) < path_state_rank(path->state))
 			return true;
 	}

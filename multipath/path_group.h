@@ -21,6 +21,7 @@ struct path_group {
 	const struct selector_ops *selector;
 	struct list paths;	     /* struct path by group_link, least recently chosen first */
 	uint64_t ranked[PATH_RANKS]; /* bit per path slot: paths in a state of that rank */
+	uint64_t carriers;	     /* those of any rank */
 	uint64_t probation;	     /* those of rank 0 that get only a small share */
 	unsigned turn;		     /* commands since one of them had one */
 };
@@ -46,7 +47,13 @@ struct path *path_group_choose(struct path_group *group, const struct map_comman
 /** path_group_has() - is there a usable path that is not in @avoid (bit per path slot)? */
 bool path_group_has(const struct path_group *group, uint64_t avoid);
 
-/** path_group_has_better() - is there a usable path of a better rank than @path? */
+/** path_group_has_two() - do two paths carry I/O? Costs next to nothing */
+static inline bool path_group_has_two(const struct path_group *group)
+{
+	return (group->carriers & (group->carriers - 1)) != 0;
+}
+
+/** path_group_has_better() - is a path of a better rank than @path usable that answered later? */
 bool path_group_has_better(const struct path_group *group, const struct path *path);
 
 /** path_group_find_down() - a path that carries I/O and whose nexus is down, which nobody told the

@@ -90,6 +90,8 @@ static void without_any_file_everything_has_its_default(void **state)
 	assert_int_equal(config.no_path_retry_ms, 60000);
 	assert_int_equal(config.suspect_ms, 250);
 	assert_int_equal(config.suspect_timeout_ms, 750);
+	assert_int_equal(config.lu_hang_timeout_ms, 5000);
+	assert_int_equal(config.hedge_budget, 2);
 	assert_int_equal(config.reconnect_min_ms, 1000);
 	assert_int_equal(config.reconnect_max_ms, 30000);
 	assert_string_equal(config.records_dir, "");
@@ -117,6 +119,8 @@ static void every_row_can_be_set_and_shown(void **state)
 		{"multipath.no_path_retry", "queue"},
 		{"failure.suspect", "100 ms"},
 		{"failure.suspect_timeout", "300 ms"},
+		{"failure.lu_hang_timeout", "never"},
+		{"failure.hedge_budget", "0"},
 		{"reconnect.min", "500 ms"},
 		{"reconnect.max", "20 s"},
 		{"records.dir", "/var/lib/iscsi"},

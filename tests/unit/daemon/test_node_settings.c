@@ -157,6 +157,8 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 		.no_path_retry_ms = 60000,
 		.suspect_ms = 250,
 		.suspect_timeout_ms = 750,
+		.lu_hang_timeout_ms = 5000,
+		.hedge_budget = 2,
 	};
 	struct session_settings session;
 	struct map_settings map;
@@ -169,8 +171,13 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 	assert_int_equal(map.no_path_retry_ms, 60000);
 	assert_string_equal(map.selector, "service-time");
 	assert_int_equal(map.replacement_timeout_ms, 120000);
+	assert_int_equal(map.suspect_ms, 250);
+	assert_int_equal(map.timeout_ms, 5000);
+	assert_int_equal(map.hedge_budget, 2);
 
 	set("hawser.suspect_ms", "100");
+	set("hawser.lu_hang_timeout_ms", "0");
+	set("hawser.hedge_budget", "5");
 	set("hawser.selector", "round-robin");
 	set("hawser.no_path_retry", "-1");
 	set("node.session.timeo.replacement_timeout", "-1");
@@ -179,6 +186,9 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 	assert_int_equal(session.suspect_ms, 100);
 	assert_string_equal(map.selector, "round-robin");
 	assert_int_equal(map.no_path_retry_ms, -1);
+	assert_int_equal(map.suspect_ms, 100);
+	assert_int_equal(map.timeout_ms, 0);
+	assert_int_equal(map.hedge_budget, 5);
 	assert_int_equal(map.replacement_timeout_ms, -1);
 }
 

@@ -271,6 +271,15 @@ static void replace(struct world *w)
 	assert_int_equal(map_add_path(w->f->map, &w->f->nexus[i]->nexus, NULL, &w->f->path[i]), 0);
 }
 
+static void ail(struct world *w)
+{
+	unsigned i = pick(w);
+
+	if (!w->links[i].down)
+		fake_nexus_set_health(w->f->nexus[i],
+				      (enum nexus_health)rnd(w, NEXUS_HEALTH_COUNT));
+}
+
 static void pass_time(struct world *w)
 {
 	fake_ring_advance_us(w->f->ring, rnd(w, 40000));
@@ -279,7 +288,7 @@ static void pass_time(struct world *w)
 static void (*const actions[])(struct world *w) = {
 	submit, submit,	   submit,	 submit,     submit, answer,	answer,	 answer,
 	answer, answer,	   answer,	 answer,     answer, pass_time, answer,	 pass_time,
-	lose,	come_back, answer_badly, run_ghosts, fence,  come_back, replace,
+	lose,	come_back, answer_badly, run_ghosts, fence,  come_back, replace, ail,
 };
 
 static void world_end(struct world *w)
@@ -318,7 +327,8 @@ static void round_of(uint64_t seed, const struct map_settings *settings, bool pa
 		fake_ring_turn(w->f->ring);
 	}
 	world_end(w);
-	fake_ring_advance(w->f->ring, 10000); /* what timers are left find nothing to do */
+	fake_ring_advance(w->f->ring, 10000); /* what timers are left find nothing to do … */
+	fixture_run(w->f);		      /* … but to ask whether a suspect path is back */
 	fixture_free(w->f);
 	free(w);
 	round_ended = true;
@@ -347,6 +357,8 @@ static void acknowledged_data_survive_flapping_paths(void **state)
 	for (uint64_t seed = first_seed(), n = 0; n < ROUNDS; n++) {
 		strcpy(settings.selector, n % 2 ? "service-time" : "round-robin");
 		settings.timeout_ms = n % 3 ? 0 : 100;
+		settings.suspect_ms = n % 5 ? 30 : 0;
+		settings.hedge_budget = n % 4 ? 50 : 0;
 		round_of(seed + n, &settings, true);
 	}
 }
@@ -359,6 +371,8 @@ static void every_command_ends_once_also_when_time_runs_out(void **state)
 		settings.no_path_retry_ms = n % 2 ? 50 : 0;
 		settings.replacement_timeout_ms = n % 3 ? 70 : 0;
 		settings.timeout_ms = n % 4 ? 60 : 0;
+		settings.suspect_ms = n % 5 ? 20 : 0;
+		settings.hedge_budget = 10;
 		round_of(seed + n, &settings, false);
 	}
 }

@@ -987,6 +987,10 @@ static void silence_speaks_against_a_path_only_while_another_does_better(void **
 	}
 	assert_int_equal(path_get_state(f->path[1]), PATH_ACTIVE);
 	for (int i = 0; i < 2; i++) {
+		fixture_read(f, 0, 1);
+		fixture_read(f, 0, 1);
+		for (unsigned p = 2; p-- > 0; fake_ring_advance(f->ring, 1))
+			fake_nexus_run(f->nexus[p]); /* path 0 answers last */
 		fake_nexus_set_health(f->nexus[1], NEXUS_SUSPECT);
 		fake_ring_advance(f->ring, 2000);
 		fake_nexus_set_health(f->nexus[1], NEXUS_WELL);
@@ -1187,7 +1191,7 @@ static void a_silent_path_is_asked_to_abort_once_per_command(void **state)
 	struct request *read;
 
 	settings.timeout_ms = 1000;
-	f = fixture_new(1, &settings);
+	f = fixture_new(2, &settings);
 	f->nexus[0]->frozen = true;
 	read = fixture_read(f, 0, 1);
 	fake_ring_advance(f->ring, 60000);
@@ -1195,6 +1199,29 @@ static void a_silent_path_is_asked_to_abort_once_per_command(void **state)
 	f->nexus[0]->frozen = false;
 	fixture_run(f);
 	fake_ring_advance(f->ring, 100);
+	fixture_run(f);
+	assert_int_equal(read->error, 0);
+	fake_ring_advance(f->ring, 1000);
+	fixture_free(f);
+}
+
+static void the_last_path_is_asked_to_abort_nothing_until_there_is_another(void **state)
+{
+	struct map_settings settings = fixture_settings;
+	struct fixture *f;
+	struct request *read;
+
+	settings.timeout_ms = 1000;
+	f = fixture_new(2, &settings);
+	f->nexus[0]->frozen = true;
+	read = fixture_read(f, 0, 1);
+	fixture_lose(f, 1);
+	fake_ring_advance(f->ring, 60000);
+	assert_int_equal(f->nexus[0]->aborts, 0);
+	fixture_relogin(f, 1);
+	fake_ring_advance(f->ring, 100);
+	assert_int_equal(f->nexus[0]->aborts, 1);
+	f->nexus[0]->frozen = false;
 	fixture_run(f);
 	assert_int_equal(read->error, 0);
 	fake_ring_advance(f->ring, 1000);
@@ -1264,6 +1291,7 @@ int main(void)
 		cmocka_unit_test(a_quarantined_path_is_not_believed),
 		cmocka_unit_test(a_command_without_answer_is_aborted_and_moves),
 		cmocka_unit_test(a_silent_path_is_asked_to_abort_once_per_command),
+		cmocka_unit_test(the_last_path_is_asked_to_abort_nothing_until_there_is_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
