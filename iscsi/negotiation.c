@@ -30,9 +30,10 @@
 #define NORMAL	(LEADING | KEY_NORMAL_ONLY)
 #define NOT_OFFERED \
 	(KEY_BY_BOTH | KEY_IN_OPERATIONAL | KEY_LEADING_ONLY | KEY_NORMAL_ONLY | KEY_OPTIONAL)
-#define OBSOLETE  (KEY_BY_BOTH | KEY_IN_OPERATIONAL | KEY_OPTIONAL)
-#define SECURITY  (KEY_BY_BOTH | KEY_IN_SECURITY)
-#define SENT_ONLY (KEY_BY_INITIATOR | KEY_IN_ANY_STAGE)
+#define ON_REQUEST (NOT_OFFERED | KEY_ON_REQUEST)
+#define OBSOLETE   (KEY_BY_BOTH | KEY_IN_OPERATIONAL | KEY_OPTIONAL)
+#define SECURITY   (KEY_BY_BOTH | KEY_IN_SECURITY)
+#define SENT_ONLY  (KEY_BY_INITIATOR | KEY_IN_ANY_STAGE)
 
 /* clang-format off */
 /*
@@ -60,8 +61,8 @@ static const struct negotiation_key keys[] = {
 	{"DataSequenceInOrder",        KEY_OR,             NORMAL,  1,      0,           1,           BOTH(data_sequence_in_order)},
 	{"ErrorRecoveryLevel",         KEY_MINIMUM,        LEADING, 0,      0,           2,           BOTH(error_recovery_level)},
 
-	{"TaskReporting",              KEY_LIST,           NOT_OFFERED, 0,  0,           0,           {}},
-	{"iSCSIProtocolLevel",         KEY_MINIMUM,        NOT_OFFERED, 1,  0,           31,          {}},
+	{"TaskReporting",              KEY_LIST,           ON_REQUEST, 0,   0,           0,           {}},
+	{"iSCSIProtocolLevel",         KEY_MINIMUM,        ON_REQUEST, 1,   0,           31,          BOTH(protocol_level)},
 	{"X#NodeArchitecture",         KEY_TEXT,           KEY_BY_BOTH | KEY_IN_OPERATIONAL, 0, 0, 0, {}},
 	{"TargetAlias",                KEY_TEXT,           KEY_BY_TARGET | KEY_IN_ANY_STAGE, 0, 0, 0, THEIRS(target_alias)},
 	{"TargetAddress",              KEY_TEXT,           KEY_BY_TARGET | KEY_IN_ANY_STAGE | KEY_REPEATABLE, 0, 0, 0, {}},
@@ -89,6 +90,14 @@ static const char *const digest_lists[] = {
 	[DIGEST_CRC32C]      = "CRC32C",
 	[DIGEST_CRC32C_NONE] = "CRC32C,None",
 	[DIGEST_NONE_CRC32C] = "None,CRC32C",
+};
+/* RFC3720 and ResponseFence are offered whenever the key is (§13.23). */
+static const struct {
+	const char *name, *list;
+} task_reportings[] = {
+	[TASK_REPORTING_RFC3720]        = {"RFC3720",       "RFC3720"},
+	[TASK_REPORTING_RESPONSE_FENCE] = {"ResponseFence", "ResponseFence,RFC3720"},
+	[TASK_REPORTING_FAST_ABORT]     = {"FastAbort",     "FastAbort,ResponseFence,RFC3720"},
 };
 /* clang-format on */
 
@@ -155,9 +164,23 @@ static void make_offer_consistent(struct negotiation *negotiation)
 		ours[row_of("MaxOutstandingR2T")] = 1;
 }
 
+/* What is offered beyond what every target knows. */
+static void take_requests(struct negotiation *negotiation, const struct login_settings *settings)
+{
+	size_t level = row_of("iSCSIProtocolLevel"), reporting = row_of("TaskReporting");
+
+	if (settings->protocol_level > keys[level].standard) {
+		negotiation->requested |= bit(level);
+		negotiation->ours[level] =
+			MIN((uint32_t)settings->protocol_level, (uint32_t)ISCSI_PROTOCOL_LEVEL);
+	}
+	if (settings->task_reporting != TASK_REPORTING_RFC3720)
+		negotiation->requested |= bit(reporting);
+	negotiation->lists[reporting] = task_reportings[settings->task_reporting].list;
+}
+
 void negotiation_init(struct negotiation *negotiation, const struct login_settings *settings)
 {
-
 	*negotiation = (struct negotiation){
 		.discovery = settings->discovery,
 		.leading = settings->tsih == 0,
@@ -180,7 +203,7 @@ void negotiation_init(struct negotiation *negotiation, const struct login_settin
 		digest_lists[settings->discovery ? DIGEST_NONE : settings->header_digest];
 	negotiation->lists[row_of("DataDigest")] =
 		digest_lists[settings->discovery ? DIGEST_NONE : settings->data_digest];
-	negotiation->lists[row_of("TaskReporting")] = "RFC3720";
+	take_requests(negotiation, settings);
 }
 
 static void offer(struct negotiation *negotiation, size_t row, struct text_keys *out)
@@ -211,7 +234,9 @@ void negotiation_offer(struct negotiation *negotiation, enum login_stage stage,
 		       struct text_keys *out)
 {
 	for (size_t row = 0; row < ARRAY_SIZE(keys); row++) {
-		if ((keys[row].flags & KEY_OFFERED) && (keys[row].flags & stage_flag(stage)) &&
+		bool ours = (keys[row].flags & KEY_OFFERED) || (negotiation->requested & bit(row));
+
+		if (ours && (keys[row].flags & stage_flag(stage)) &&
 		    applies(negotiation, &keys[row]))
 			offer(negotiation, row, out);
 	}
@@ -491,6 +516,17 @@ static int conclude_digest(struct negotiation *negotiation, size_t row, bool *di
 	return -EPROTO;
 }
 
+static enum task_reporting conclude_task_reporting(const struct negotiation *negotiation)
+{
+	size_t row = row_of("TaskReporting");
+
+	for (size_t i = 0; i < ARRAY_SIZE(task_reportings); i++)
+		if ((negotiation->settled & bit(row)) &&
+		    text_span_is(negotiation->chosen[row], task_reportings[i].name))
+			return (enum task_reporting)i;
+	return TASK_REPORTING_RFC3720;
+}
+
 int negotiation_conclude(struct negotiation *negotiation)
 {
 	struct negotiated *result = &negotiation->result;
@@ -503,7 +539,7 @@ int negotiation_conclude(struct negotiation *negotiation)
 
 		/* a declaration without a default stays untold */
 		if (field->size == 0 || keys[row].rule == KEY_TEXT ||
-		    (!told && !(keys[row].flags & KEY_OFFERED)))
+		    (!told && !(keys[row].flags & (KEY_OFFERED | KEY_ON_REQUEST))))
 			continue;
 		field_set(result, field->negotiated_offset, field->size, outcome(negotiation, row));
 	}
@@ -515,6 +551,8 @@ int negotiation_conclude(struct negotiation *negotiation)
 	if (r < 0)
 		return r;
 
+	result->task_reporting = conclude_task_reporting(negotiation);
+	result->max_xmit_cap = negotiation->max_xmit_cap;
 	result->max_recv_data_segment_length =
 		negotiation->ours[row_of("MaxRecvDataSegmentLength")];
 	if (negotiation->max_xmit_cap > 0)

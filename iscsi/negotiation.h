@@ -42,6 +42,7 @@ enum key_flags {
 	KEY_NORMAL_ONLY = 0x040,  /* irrelevant in discovery sessions */
 	KEY_OPTIONAL = 0x080,	  /* NotUnderstood is an answer that we accept */
 	KEY_REPEATABLE = 0x100,
+	KEY_ON_REQUEST = 0x200, /* we propose it when the settings want more than its default */
 };
 
 /* Where a row's value lives; @size 0 = nowhere. */
@@ -62,7 +63,8 @@ struct negotiation_key {
 /** struct negotiation - one login's; embed it, negotiation_init() it */
 struct negotiation {
 	bool discovery, leading;
-	bool owes_answer; /* the target proposed a standard key and waits for our answer */
+	bool owes_answer;   /* the target proposed a standard key and waits for our answer */
+	uint64_t requested; /* KEY_ON_REQUEST; one bit per row */
 	uint64_t offered, seen, settled;	       /* one bit per row of the table */
 	uint32_t ours[NEGOTIATION_KEYS_MAX];	       /* what we want, in range */
 	uint32_t agreed[NEGOTIATION_KEYS_MAX];	       /* valid where settled */

@@ -15,6 +15,8 @@
 #define CHAP_SECRET_MAX	   255
 #define CHAP_ALGORITHM_MAX 4
 
+#define ISCSI_PROTOCOL_LEVEL 2 /* the highest that we know: RFC 7144 */
+
 enum digest_choice { /* offered in this order of preference */
 		     DIGEST_NONE,
 		     DIGEST_CRC32C,
@@ -28,6 +30,14 @@ enum chap_algorithm {
 	CHAP_SHA1 = 6,
 	CHAP_SHA256 = 7,
 	CHAP_SHA3_256 = 8,
+};
+
+/* How the ends of several tasks at once are reported (RFC 7143 §13.23). */
+enum task_reporting {
+	TASK_REPORTING_RFC3720,	       /* the default */
+	TASK_REPORTING_RESPONSE_FENCE, /* answers keep their order over all connections */
+	TASK_REPORTING_FAST_ABORT,     /* and no data goes to tasks that are being ended */
+	TASK_REPORTING_COUNT,
 };
 
 struct chap_credentials {
@@ -59,6 +69,11 @@ struct login_settings {
 	uint8_t error_recovery_level;
 	bool initial_r2t, immediate_data, data_pdu_in_order, data_sequence_in_order;
 	uint32_t max_xmit_data_segment_length; /* bytes; 0 = what the target declares */
+
+	/* offered only when they are more than the default: small targets dislike keys that they do
+	 * not know */
+	enum task_reporting task_reporting; /* the most that is offered */
+	uint8_t protocol_level; /* iSCSIProtocolLevel; 0, 1: not offered (RFC 7144 §7) */
 };
 
 /* The outcome of key negotiation; defaults are those of RFC 7143 §13. */
@@ -66,11 +81,14 @@ struct negotiated {
 	bool header_digest, data_digest;       /* CRC32C */
 	uint32_t max_recv_data_segment_length; /* ours */
 	uint32_t max_xmit_data_segment_length; /* the target's, capped by the settings */
+	uint32_t max_xmit_cap;		       /* by which; 0 = none */
 	uint32_t max_burst_length, first_burst_length;
 	uint16_t default_time2wait, default_time2retain;
 	uint16_t max_outstanding_r2t, max_connections;
 	uint8_t error_recovery_level;
 	bool initial_r2t, immediate_data, data_pdu_in_order, data_sequence_in_order;
+	enum task_reporting task_reporting;
+	uint8_t protocol_level;		 /* 2: the features of RFC 7144 may be used */
 	int32_t target_portal_group_tag; /* -1 = not told */
 	char target_alias[256];
 	char authentication[16]; /* "None", "CHAP" */
