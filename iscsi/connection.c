@@ -124,14 +124,15 @@ static unsigned outgoing_fill(struct connection *connection, struct outgoing *ou
 {
 	struct pdu_slot *slot = &out->slot;
 	uint32_t padding = pdu_padding(slot->data_length), trailer = padding;
+	uint32_t header = BHS_LENGTH + pdu_ahs_length(&slot->bhs);
 	struct iovec *first = iov;
 
 	slot->bhs.data_segment_length = be24_of(slot->data_length);
 	slot->request.exp_stat_sn =
 		be32_of(connection->holding ? connection->held_stat_sn : connection->exp_stat_sn);
-	*iov++ = (struct iovec){&slot->bhs, BHS_LENGTH};
+	*iov++ = (struct iovec){slot, header};
 	if (connection->header_digest) {
-		crc32c_to_wire(crc32c(0, &slot->bhs, BHS_LENGTH), out->header_digest);
+		crc32c_to_wire(crc32c(0, slot, header), out->header_digest);
 		*iov++ = (struct iovec){out->header_digest, DIGEST_LENGTH};
 	}
 	if (!slot->data_length)
@@ -171,7 +172,7 @@ static void connection_fill_batch(struct connection *connection)
 
 		if (!connection->ops->next_pdu(connection, &out->slot))
 			break;
-		bytes += BHS_LENGTH + out->slot.data_length;
+		bytes += BHS_LENGTH + pdu_ahs_length(&out->slot.bhs) + out->slot.data_length;
 		message->msg_iovlen +=
 			outgoing_fill(connection, out, &connection->send_iov[message->msg_iovlen]);
 		connection->batched++;

@@ -25,6 +25,7 @@
 #define PDU_OPCODE_MASK	   0x3f
 #define PDU_IMMEDIATE	   0x40	 /* of the opcode byte; requests only */
 #define AHS_LENGTH_MAX	   1020u /* total_ahs_length 255 */
+#define EXTENDED_CDB_MAX   248u	 /* bytes of the longest additional header segment we send */
 
 /* Opcodes (§11.2.1.2). Bit 0x20 tells the target's from the initiator's. */
 enum pdu_opcode {
@@ -233,6 +234,20 @@ struct bhs_scsi_command { /* §11.3 */
 	be32 expected_data_transfer_length; /* bytes */
 	be32 cmd_sn, exp_stat_sn;
 	uint8_t cdb[16];
+};
+
+/* §11.2.2.1 */
+enum ahs_type {
+	AHS_EXTENDED_CDB = 1,
+	AHS_BIDIRECTIONAL_READ = 2,
+};
+
+/* What comes before the rest of a long CDB (§11.2.2.3); padded to a 4-byte word behind it. */
+struct ahs_extended_cdb {
+	be16 ahs_length;  /* bytes behind @ahs_type: CDB length - 15 */
+	uint8_t ahs_type; /* enum ahs_type */
+	uint8_t reserved;
+	uint8_t cdb_rest[];
 };
 
 struct bhs_scsi_response { /* §11.4 */

@@ -23,14 +23,16 @@ void task_start(struct task *task, const struct nexus *nexus, struct scsi_comman
 	task->command = command;
 	task->lun = be64_of(nexus->lun);
 	task->state = TASK_QUEUED;
-	task->abort_wanted = task->abort_rejected = false;
+	task->abort_wanted = task->abort_rejected = task->suspended = false;
+	task->abort_outcome = SCSI_ABORTED;
 	list_init(&task->abort_link);
 	task->burst_first = task->burst_count = 0;
 	task->unsolicited = false;
 	task->r2t_sn = task->data_sn = task->received = task->sent = 0;
 	task->leaving = 0;
 	command->task = task;
-	/* outcome, status, sense_length and the residual; the sense bytes follow from the length */
+	/* outcome, status, its qualifier, sense_length and the residual; the sense bytes follow
+	 * from the length */
 	memset(&command->result, 0, __builtin_offsetof(struct scsi_result, sense));
 }
 
@@ -41,6 +43,22 @@ static void task_add_burst(struct task *task, struct task_burst burst)
 	assert(task->burst_count < ARRAY_SIZE(task->bursts));
 	task->bursts[at] = burst;
 	task->burst_count++;
+}
+
+/* §11.2.2.3: bytes 16 and up of a CDB in a header segment of their own, in no data length */
+static void task_add_extended_cdb(const struct scsi_command *command, struct pdu_slot *slot)
+{
+	struct ahs_extended_cdb *ahs = (struct ahs_extended_cdb *)slot->ahs;
+	uint32_t length = sizeof(*ahs) + command->cdb_rest_length;
+
+	assert(command->cdb_rest_length <= SCSI_CDB_REST_MAX);
+	*ahs = (struct ahs_extended_cdb){
+		.ahs_length = be16_of((uint16_t)(command->cdb_rest_length + 1)),
+		.ahs_type = AHS_EXTENDED_CDB,
+	};
+	memcpy(ahs->cdb_rest, command->cdb_rest, command->cdb_rest_length);
+	memset(ahs->cdb_rest + command->cdb_rest_length, 0, pdu_padding(length));
+	slot->scsi_command.total_ahs_length = (uint8_t)(pdu_padded(length) / 4);
 }
 
 void task_command_pdu(struct task *task, const struct negotiated *negotiated, uint32_t cmd_sn,
@@ -76,6 +94,11 @@ void task_command_pdu(struct task *task, const struct negotiated *negotiated, ui
 		.cmd_sn = be32_of(cmd_sn),
 	};
 	memcpy(bhs->cdb, command->cdb, sizeof(bhs->cdb));
+	if (command->cdb_rest_length)
+		task_add_extended_cdb(command, slot);
+	/* RFC 7144 §5.1.1: a reserved field below level 2 */
+	if (negotiated->protocol_level >= 2)
+		bhs->priority = (uint8_t)(command->priority << 4);
 	slot->data = command->data;
 	slot->data_length = immediate;
 	slot->owner = task;

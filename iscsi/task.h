@@ -12,11 +12,11 @@
 #include <stdint.h>
 
 #include "iscsi/pdu.h"
+#include "scsi/command.h"
 #include "util/list.h"
 
 struct negotiated;
 struct nexus;
-struct scsi_command;
 
 #define TASK_R2T_MAX 8 /* we never negotiate a larger MaxOutstandingR2T */
 
@@ -31,11 +31,16 @@ struct pdu_slot {
 		struct bhs_task_management_request task_management;
 		struct bhs_logout_request logout;
 		struct bhs_snack snack;
+		struct bhs_text_request text_request;
 	};
+	/* right behind the header, as on the wire: pdu_ahs_length() bytes of it count */
+	uint8_t ahs[EXTENDED_CDB_MAX];
 	const void *data;
 	uint32_t data_length; /* bytes */
 	void *owner;	      /* told when the PDU has left; NULL when nobody cares */
 };
+
+static_assert(offsetof(struct pdu_slot, ahs) == BHS_LENGTH, "header segments follow each other");
 
 /* A run of Data-Out PDUs: the unsolicited burst, or the answer to one R2T. */
 struct task_burst {
@@ -62,6 +67,8 @@ struct task {
 	uint32_t cmd_sn;
 	enum task_state state;
 	bool abort_wanted, abort_rejected; /* see struct task_management */
+	bool suspended;			   /* its data is not sent on: it is about to be ended */
+	enum scsi_outcome abort_outcome;   /* how it ends when the target has ended it */
 	uint16_t leaving; /* PDUs that were handed to the connection and have not left */
 
 	struct task_burst bursts[TASK_R2T_MAX + 1]; /* a queue; the unsolicited one is the extra */

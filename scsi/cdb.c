@@ -68,6 +68,8 @@ static void set(struct scsi_command *command, const void *cdb, size_t length_byt
 {
 	memset(command->cdb, 0, sizeof(command->cdb));
 	memcpy(command->cdb, cdb, length_bytes);
+	command->cdb_rest = NULL;
+	command->cdb_rest_length = command->priority = 0;
 	command->direction = direction;
 	command->data_length = data_length;
 }

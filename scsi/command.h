@@ -43,6 +43,8 @@ enum scsi_status {
 	SCSI_TASK_ABORTED = 0x40,
 };
 
+#define SCSI_CDB_REST_MAX 244 /* SPC-4 §4.2.3: a CDB has up to 260 bytes */
+
 #define SCSI_SENSE_MAX 96 /* bytes that we keep of it; SPC-4 allows 252, targets send 18 to 32 */
 
 struct scsi_result {
@@ -51,12 +53,19 @@ struct scsi_result {
 	uint8_t sense_length;	  /* bytes in @sense; 0 when there is none */
 	bool underflow, overflow; /* residual flags U and O (RFC 7143 §11.4.5) */
 	uint32_t residual_bytes;  /* with @underflow or @overflow */
+	/* SAM-5 §5.3.2, 0 = not told; with BUSY and TASK SET FULL how long to hold commands back */
+	uint16_t status_qualifier;
 	uint8_t sense[SCSI_SENSE_MAX];
 };
 
 struct scsi_command {
 	/* set by the submitter */
 	uint8_t cdb[16];
+	/* bytes 16 and up of a longer one, padded with nothing; alive until done(); NULL: there are
+	 * none */
+	const uint8_t *cdb_rest;
+	uint8_t cdb_rest_length; /* bytes, up to SCSI_CDB_REST_MAX */
+	uint8_t priority;	 /* SAM-5 §8.7: 1 (first) to 15, 0 = none; where it can be told */
 	enum scsi_direction direction;
 	void *data;	      /* contiguous; written (DATA_IN) or read (DATA_OUT) until done() */
 	uint32_t data_length; /* bytes; the Expected Data Transfer Length */

@@ -93,6 +93,9 @@ static void check_request(struct target *target, const struct bhs *bhs, uint32_t
 		assert_int_equal(length, 0);
 		return;
 	case PDU_NOP_OUT:
+	case PDU_TEXT_REQUEST:
+		assert_true(immediate);
+		return;
 	case PDU_TASK_MANAGEMENT_REQUEST:
 	case PDU_LOGOUT_REQUEST:
 		assert_true(immediate);
@@ -108,16 +111,20 @@ static void check_request(struct target *target, const struct bhs *bhs, uint32_t
 static size_t parse(struct target *target, struct bhs *bhs, const uint8_t **data, uint32_t *length)
 {
 	const struct negotiated *negotiated = target->negotiated;
-	size_t header = BHS_LENGTH + (negotiated->header_digest ? DIGEST_LENGTH : 0), left, total;
+	size_t digested, header, left, total;
 	const uint8_t *at = fake_wire_taken(target->wire, &left);
 	uint32_t padding, digest;
 
-	if (left < header)
+	if (left < BHS_LENGTH)
 		return 0;
 	memcpy(bhs, at, BHS_LENGTH);
-	assert_int_equal(bhs->total_ahs_length, 0);
+	digested = BHS_LENGTH + pdu_ahs_length(bhs);
+	header = digested + (negotiated->header_digest ? DIGEST_LENGTH : 0);
+	if (left < header)
+		return 0;
+	memcpy(target->ahs, at + BHS_LENGTH, pdu_ahs_length(bhs));
 	if (negotiated->header_digest)
-		assert_int_equal(crc32c(0, at, BHS_LENGTH), crc32c_from_wire(at + BHS_LENGTH));
+		assert_int_equal(crc32c(0, at, digested), crc32c_from_wire(at + digested));
 	*length = pdu_data_length(bhs);
 	assert_in_range(*length, 0, negotiated->max_xmit_data_segment_length);
 	padding = pdu_padding(*length);

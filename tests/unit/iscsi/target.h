@@ -51,8 +51,9 @@ struct target {
 	uint32_t stat_sn, exp_cmd_sn, max_cmd_sn;
 	uint32_t window; /* the CmdSN window moves with the commands; 0 = by hand */
 	uint32_t heard_stat_sn;
-	unsigned counts[64]; /* PDUs by opcode */
-	unsigned damage;     /* so many data digests to come are wrong */
+	unsigned counts[64];	     /* PDUs by opcode */
+	unsigned damage;	     /* so many data digests to come are wrong */
+	uint8_t ahs[AHS_LENGTH_MAX]; /* of the last one that had any */
 
 	/* serving */
 	bool serves;
