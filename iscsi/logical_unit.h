@@ -7,6 +7,7 @@
  * through struct logical_unit_ops. Belongs to one worker.
  */
 
+#include "iscsi/management.h"
 #include "scsi/nexus.h"
 #include "util/list.h"
 
@@ -33,6 +34,8 @@ struct logical_unit {
 	const struct logical_unit_ops *ops;
 	void *owner;
 	enum logical_unit_role role;
+	struct management_request clear; /* its owner's, see session_management.c */
+	bool clearing;
 };
 
 /** logical_unit_new() - @ops alive as long. Return: 0 or -ENOMEM */

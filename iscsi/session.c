@@ -66,12 +66,15 @@ static void session_ended(struct connection *connection, enum connection_end end
 	struct session *session = connection_owner(connection);
 	enum session_loss loss = loss_of_end[end];
 	struct scsi_command *command;
-	struct list commands;
+	struct list commands, requests;
 
 	list_init(&commands);
+	list_init(&requests);
 	session->attached = false;
 	logical_units_set_up(&session->units, false);
 	session_collect_commands(session, &commands);
+	session_collect_requests(session, end == CONNECTION_CLOSED_BY_TARGET, &requests);
+	renegotiation_end(&session->renegotiation);
 	ring_timer_disarm(session->ring, &session->management_timer);
 	ring_timer_disarm(session->ring, &session->logout_timer);
 	ring_timer_disarm(session->ring, &session->async_timer);
@@ -84,6 +87,7 @@ static void session_ended(struct connection *connection, enum connection_end end
 				session->userdata);
 	while ((command = list_pop(&commands, struct scsi_command, link)))
 		command->done(command);
+	session_end_requests(&requests);
 }
 
 /* Units. */
@@ -168,7 +172,9 @@ int session_new(struct ring *ring, const struct session_settings *settings,
 	ring_timer_init(&session->async_timer, session_async_window_over);
 	ring_timer_init(&session->recovery_timer, session_recovery_tick);
 	session->tasks = calloc(settings->commands_max, sizeof(*session->tasks));
-	if (!session->tasks)
+	if (settings->ping_bytes)
+		session->ping_data = malloc(settings->ping_bytes);
+	if (!session->tasks || (settings->ping_bytes && !session->ping_data))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < settings->commands_max; i++)
 		list_append(&session->free, &session->tasks[i].link);
@@ -191,6 +197,7 @@ void session_free(struct session *session)
 		logical_unit_free(unit);
 	connection_free(session->connection);
 	recovery_free(session->recovery);
+	free(session->ping_data);
 	free(session->tasks);
 	free(session);
 }
@@ -214,10 +221,12 @@ int session_attach(struct session *session, int fd, const struct negotiated *neg
 	session->cmd_sn = outcome->cmd_sn;
 	session->max_cmd_sn = outcome->max_cmd_sn;
 	task_management_init(&session->management);
+	renegotiation_init(&session->renegotiation);
 	async_queue_init(&session->async);
 	session->nop_reply_count = 0;
 	session->ping_due = false;
 	session->ping_tag = RESERVED_TAG;
+	session->ping_length = 0;
 	session->logout_wanted = session->logout_due = session->logout_sent = false;
 	session->logout_complete = session->tasks_over = false;
 	session->target_asked = false;

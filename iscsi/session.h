@@ -18,6 +18,7 @@
 #include "iscsi/statistics.h"
 
 struct async_message;
+struct management_request;
 struct nexus;
 struct ring;
 struct scsi_command;
@@ -28,6 +29,7 @@ struct session_settings {
 		commands_max; /* node.session.cmds_max: tasks at once, beside the target's window */
 	uint32_t noop_interval_ms; /* idle time before a ping; 0 = none */
 	uint32_t noop_timeout_ms;  /* an unanswered ping fails the connection; 0 = never */
+	uint32_t ping_bytes;	   /* data in a ping, which its answer must bring back; 0 = none */
 	uint32_t suspect_ms; /* silence with commands outstanding before a ping, when other paths
 				exist */
 	uint32_t suspect_timeout_ms; /* more silence before the connection is failed, when other
@@ -101,6 +103,22 @@ void session_drop(struct session *session, const char *why);
  * that are there get two seconds to end, then the answer ends them: SCSI_ABORTED, or SCSI_NOT_SENT.
  */
 void session_logout(struct session *session);
+
+/**
+ * session_manage() - ask the target for a task management function (management.h)
+ * @request: stays the caller's, alive until its done() has run
+ *
+ * Commands of its scope that were sent before end with the response at latest, as SCSI_ABORTED:
+ * they will not execute any more. No other is sent until then. What the target refuses changes
+ * nothing; when it does not answer in time the session ends, and the commands are in doubt.
+ *
+ * Source: RFC 7143 §4.2.3.3, §4.2.3.4, §11.5; RFC 7144 §6
+ * Return: 0, and done() runs exactly once, later, also when the connection is lost; otherwise it
+ * never runs: -ENOTCONN while no new work is taken; -EOPNOTSUPP for a function of RFC 7144 when
+ * iSCSIProtocolLevel 2 was not agreed on; -ESRCH for a command that is not on its way; -EINVAL for
+ * a function that is not offered here (ABORT TASK is nexus_abort()).
+ */
+int session_manage(struct session *session, struct management_request *request);
 
 const struct session_statistics *session_get_statistics(const struct session *session);
 

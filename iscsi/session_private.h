@@ -7,15 +7,18 @@
  *
  *     session.c (life, units, the end of a connection)
  *         -> session_receive.c (one handler for each opcode), session_send.c (what goes out next)
- *             -> session_recovery.c (ErrorRecoveryLevel 1 only)
- *                 -> session_tasks.c (tags, aborts, deadlines)
- *                     -> session_logout.c (drain and Logout)
+ *             -> session_reject.c (what a Reject means)
+ *                 -> session_recovery.c (ErrorRecoveryLevel 1 only)
+ *                 -> session_management.c (task management functions and what they end)
+ *                     -> session_tasks.c (tags, aborts, deadlines)
+ *                         -> session_logout.c (drain and Logout)
  */
 
 #include "iscsi/async_queue.h"
 #include "iscsi/connection.h"
 #include "iscsi/logical_unit.h"
 #include "iscsi/recovery.h"
+#include "iscsi/renegotiation.h"
 #include "iscsi/session.h"
 #include "iscsi/task.h"
 #include "iscsi/task_management.h"
@@ -31,8 +34,9 @@
 #define TAG_GENERATIONS (1u << 19)
 #define TAG_PING	0xc1000000u
 #define TAG_LOGOUT	0xc2000000u
+#define TAG_TEXT	0xc4000000u
 
-#define NOP_REPLIES_MAX 16 /* target's pings that wait for an answer; more is a flood */
+#define NOP_REPLIES_MAX 16 /* NOP-Outs that are due and no ping; more is a flood */
 
 struct nop_reply {
 	be64 lun;
@@ -74,8 +78,12 @@ struct session {
 	struct nop_reply nop_replies[NOP_REPLIES_MAX];
 	uint8_t nop_reply_count;
 	bool ping_due;
-	uint32_t ping_tag; /* of the ping in flight; RESERVED_TAG: none */
+	uint32_t ping_tag;    /* of the ping in flight; RESERVED_TAG: none */
+	uint8_t *ping_data;   /* settings.ping_bytes of them; NULL: none */
+	uint32_t ping_length; /* bytes in the ping in flight */
 	uint16_t tag_counter;
+
+	struct renegotiation renegotiation;
 
 	struct async_queue async;
 	struct ring_timer async_timer; /* runs to the end of the queue's window */
@@ -108,6 +116,38 @@ void session_async_window_over(struct ring_timer *timer);
 /* session_send.c: see struct connection_ops */
 bool session_next_pdu(struct connection *connection, struct pdu_slot *slot);
 bool session_ping(struct connection *connection);
+/**
+ * session_queue_nop() - a NOP-Out that is no ping: the answer to one of the target's, or with
+ * RESERVED_TAG an acknowledgement of what it sent (§11.18)
+ * Return: 0; -EPROTO with @why set when the target wants too many
+ */
+int session_queue_nop(struct session *session, be64 lun, be32 target_transfer_tag,
+		      const char **why);
+/** session_ping_answered() - it shows life. Return: round trip, microseconds */
+uint32_t session_ping_answered(struct session *session);
+
+/* session_reject.c */
+int session_reject(struct session *session, const struct bhs *bhs, const uint8_t *data,
+		   const char **why);
+
+/* session_management.c */
+int session_management_response(struct session *session, const struct bhs *bhs, const uint8_t *data,
+				const char **why);
+/** session_management_sent() - a request is leaving: its time runs, its tasks are treated so */
+void session_management_sent(struct session *session);
+/** session_first_not_held() - the first queued task that the request that is out does not cover */
+struct task *session_first_not_held(struct session *session);
+/** session_management_rejected() - the request with @tag was, for @reason: it is sent again a
+ * little later, or over. Return: 0; -EPROTO with @why set when only a new session helps */
+int session_management_rejected(struct session *session, uint8_t reason, be32 tag,
+				const char **why);
+void session_management_timeout(struct ring_timer *timer);
+/** session_tasks_terminated() - tasks of unit @lun were ended by another session
+ * Return: as session_queue_nop() */
+int session_tasks_terminated(struct session *session, be64 lun, const char **why);
+/** session_collect_requests() - the connection ended; @closed: the target closed it */
+void session_collect_requests(struct session *session, bool closed, struct list *requests);
+void session_end_requests(struct list *requests);
 
 /* session_recovery.c; but for the first two and session_damaged() only with session->recovery */
 /** session_recovery_attach() - at the level that was agreed on. Return: 0 or -ENOMEM */
@@ -146,9 +186,15 @@ void session_abort(void *owner, struct scsi_command *command);
 void session_abandon(void *owner, struct scsi_command *command);
 /** session_let_go() - see struct connection_ops */
 void session_let_go(struct connection *connection);
+/** session_task_aborted() - the target has confirmed that it will not execute any more */
+void session_task_aborted(struct session *session, struct task *task);
 /** session_find_task() - the task that @tag names. Return: NULL when none was sent or it is over,
  * or abandoned */
 struct task *session_find_task(struct session *session, be32 tag);
+/** session_find_sent() - the same, but an abandoned one as well, which has no command */
+struct task *session_find_sent(struct session *session, be32 tag);
+/** session_task_of() - the task of @command; NULL when it has none */
+struct task *session_task_of(struct session *session, const struct scsi_command *command);
 /** session_abandoned_over() - if @tag names an abandoned task: the target is through with it */
 void session_abandoned_over(struct session *session, be32 tag);
 /** session_answer_task() - its result is set: it ends as soon as its PDUs have left */
@@ -163,10 +209,6 @@ void session_command_over(struct session *session, const struct scsi_command *co
 void session_give_up(struct session *session, struct scsi_command *command);
 void session_end_given_up(struct deferred *deferred);
 void session_check_deadlines(struct ring_timer *timer);
-/** session_management_rejected() - the target was too busy for the request that is out; it is sent
- * again a little later. Return: false when that has happened to it before */
-bool session_management_rejected(struct session *session);
-void session_management_timeout(struct ring_timer *timer);
 
 /* session_logout.c */
 /** session_logout_now() - the Logout request leaves; what runs ends with its response at latest */

@@ -47,6 +47,9 @@ static int session_scsi_response(struct session *session, const struct bhs *bhs,
 		session_abandoned_over(session, response->initiator_task_tag);
 		return 0;
 	}
+	/* RFC 7144 §5.2.1: it is nothing but a reserved field below level 2. */
+	if (session->negotiated.protocol_level >= 2)
+		task->command->result.status_qualifier = be16_get(response->status_qualifier);
 	if (session->recovery)
 		return session_recovery_response(session, task, response, data, why);
 	r = task_response(task, response, data, why);
@@ -69,16 +72,20 @@ static int session_r2t(struct session *session, const struct bhs *bhs, const uin
 			      : task_r2t(task, &session->negotiated, r2t, why);
 	if (r < 0)
 		return r;
-	if (task_has_data(task) && list_empty(&task->link))
+	if (task_has_data(task) && !task->suspended && list_empty(&task->link))
 		list_append(&session->data, &task->link);
 	connection_kick(session->connection);
 	return 0;
 }
 
-static uint32_t session_ping_answered(struct session *session)
+/* §11.19.2: what we sent, as far as it fits into what we take */
+static bool session_is_echo(const struct session *session, const uint8_t *data, uint32_t length)
 {
-	session->ping_tag = RESERVED_TAG;
-	return connection_ping_answered(session->connection);
+	uint32_t expected =
+		MIN(session->ping_length, session->negotiated.max_recv_data_segment_length);
+
+	return expected == 0 ||
+	       (length == expected && memcmp(data, session->ping_data, expected) == 0);
 }
 
 static int session_nop_in(struct session *session, const struct bhs *bhs, const uint8_t *data,
@@ -93,50 +100,19 @@ static int session_nop_in(struct session *session, const struct bhs *bhs, const 
 		*why = "NOP-In that is answer and question at once";
 		return -EPROTO;
 	}
-	if (answer && be32_get(nop->initiator_task_tag) == session->ping_tag)
-		session->statistics.ping_rtt_us = session_ping_answered(session);
-	else if (answer && session->recovery)
-		return session_recovery_probed(session, nop->initiator_task_tag, why);
-	if (!wants_answer)
+	if (wants_answer)
+		return session_queue_nop(session, nop->lun, nop->target_transfer_tag, why);
+	if (!answer)
 		return 0;
-	if (session->nop_reply_count == NOP_REPLIES_MAX) {
-		*why = "more pings than can be answered";
+	if (be32_get(nop->initiator_task_tag) != session->ping_tag)
+		return session->recovery
+			       ? session_recovery_probed(session, nop->initiator_task_tag, why)
+			       : 0;
+	if (!session_is_echo(session, data, pdu_data_length(bhs))) {
+		*why = "the answer to a ping has other data than the ping";
 		return -EPROTO;
 	}
-	session->nop_replies[session->nop_reply_count++] = (struct nop_reply){
-		.lun = nop->lun,
-		.target_transfer_tag = nop->target_transfer_tag,
-	};
-	connection_kick(session->connection);
-	return 0;
-}
-
-static int session_management_response(struct session *session, const struct bhs *bhs,
-				       const uint8_t *data, const char **why)
-{
-	uint32_t tag;
-	struct task *task;
-
-	session->statistics.tmfrsp_pdus++;
-	switch (task_management_response(&session->management,
-					 (const struct bhs_task_management_response *)bhs, &tag)) {
-	case TASK_MANAGEMENT_IGNORED:
-		return 0;
-	case TASK_MANAGEMENT_REFUSED:
-		*why = "the target refuses to abort a task";
-		return -ETIMEDOUT;
-	case TASK_MANAGEMENT_TASK_OVER:
-		break;
-	}
-	ring_timer_disarm(session->ring, &session->management_timer);
-	task = session_find_task(session, be32_of(tag));
-	if (task) {
-		task->command->result.outcome = SCSI_ABORTED;
-		session_answer_task(session, task);
-	} else {
-		session_abandoned_over(session, be32_of(tag));
-	}
-	connection_kick(session->connection);
+	session->statistics.ping_rtt_us = session_ping_answered(session);
 	return 0;
 }
 
@@ -199,6 +175,40 @@ static void session_async_read(const struct bhs_async_message *async, const uint
 	memcpy(ret->sense, reader.at, ret->sense_length);
 }
 
+static void session_renegotiate(struct session *session)
+{
+	if (!session->logout_wanted &&
+	    renegotiation_start(&session->renegotiation, TAG_TEXT | session->tag_counter++,
+				session->negotiated.max_recv_data_segment_length))
+		connection_kick(session->connection);
+}
+
+static int session_text_response(struct session *session, const struct bhs *bhs,
+				 const uint8_t *data, const char **why)
+{
+	struct renegotiation *renegotiation = &session->renegotiation;
+	uint32_t cap = session->negotiated.max_xmit_cap;
+
+	session->statistics.textrsp_pdus++;
+	switch (renegotiation_response(renegotiation, (const struct bhs_text_response *)bhs,
+				       data)) {
+	case RENEGOTIATION_GOES_ON:
+		connection_kick(session->connection);
+		break;
+	case RENEGOTIATION_AGREED:
+		if (renegotiation->declared)
+			session->negotiated.max_xmit_data_segment_length =
+				cap ? MIN(renegotiation->declared, cap) : renegotiation->declared;
+		break;
+	case RENEGOTIATION_FAILED: /* and everything stays as it was (§7.12 b) */
+		break;
+	case RENEGOTIATION_UNASKED:
+		*why = "text response without a request";
+		return -EPROTO;
+	}
+	return 0;
+}
+
 static int session_async(struct session *session, const struct bhs *bhs, const uint8_t *data,
 			 const char **why)
 {
@@ -208,8 +218,10 @@ static int session_async(struct session *session, const struct bhs *bhs, const u
 	session->statistics.async_pdus++;
 	switch (async->async_event) {
 	case ASYNC_LOGOUT_REQUEST:
-	case ASYNC_NEGOTIATION_REQUEST: /* logging out is the other legal answer (§11.9.1) */
 		session_asked_to_log_out(session, be16_get(async->parameter3));
+		return 0;
+	case ASYNC_NEGOTIATION_REQUEST: /* a logout would be an answer as well (§11.9.1) */
+		session_renegotiate(session);
 		return 0;
 	case ASYNC_CONNECTION_DROP:
 	case ASYNC_SESSION_DROP:
@@ -218,57 +230,14 @@ static int session_async(struct session *session, const struct bhs *bhs, const u
 		connection_drop(session->connection, CONNECTION_CLOSED_BY_TARGET, -ECONNRESET,
 				"the target announced that it drops the connection");
 		return 0;
+	case ASYNC_TASK_TERMINATION:
+		if (session->negotiated.task_reporting == TASK_REPORTING_FAST_ABORT)
+			return session_tasks_terminated(session, async->lun, why);
+		__attribute__((fallthrough)); /* it means nothing without that */
 	default:
 		session_async_read(async, data, &message);
 		session_tell(session, &message);
 		return 0;
-	}
-}
-
-/* A busy target may have no room for an immediate request: that is no refusal, the first time. */
-static int session_reject_management(struct session *session, const struct bhs_reject *reject,
-				     const struct bhs *rejected, const char **why)
-{
-	*why = "the target rejected a task management request";
-	if (reject->reason != REJECT_IMMEDIATE_COMMAND)
-		return -EPROTO;
-	if (be32_get(rejected->initiator_task_tag) == RESERVED_TAG ||
-	    be32_get(rejected->initiator_task_tag) != session->management.initiator_task_tag)
-		return 0; /* of one that was answered before */
-	return session_management_rejected(session) ? 0 : -EPROTO;
-}
-
-static int session_reject(struct session *session, const struct bhs *bhs, const uint8_t *data,
-			  const char **why)
-{
-	const struct bhs *rejected = (const struct bhs *)data;
-
-	session->statistics.rjt_pdus++;
-	*why = "the target rejected a PDU";
-	if (!data || pdu_data_length(bhs) < BHS_LENGTH)
-		return -EPROTO;
-	switch (pdu_opcode(rejected)) {
-	case PDU_NOP_OUT:
-		/* There was no room for an immediate ping: it is alive all the same. */
-		if (be32_get(rejected->initiator_task_tag) == session->ping_tag)
-			session_ping_answered(session);
-		return 0;
-	case PDU_TASK_MANAGEMENT_REQUEST:
-		return session_reject_management(session, (const struct bhs_reject *)bhs, rejected,
-						 why);
-	case PDU_DATA_OUT:
-		/* A Reject ends no task: its response still comes (§7.3, §11.17.1). */
-		return 0;
-	case PDU_SCSI_COMMAND:
-	case PDU_SNACK:
-		if (session->recovery)
-			return session_recovery_reject(session, (const struct bhs_reject *)bhs,
-						       rejected, why);
-		/* fall through */
-	default:
-		/* It leaves a task whose fate is unclear or a hole in CmdSN: at recovery level 0
-		 * only a new session helps. */
-		return -EPROTO;
 	}
 }
 
@@ -277,6 +246,7 @@ static session_handler *const session_handlers[0x20] = {
 	[PDU_NOP_IN & 0x1f] = session_nop_in,
 	[PDU_SCSI_RESPONSE & 0x1f] = session_scsi_response,
 	[PDU_TASK_MANAGEMENT_RESPONSE & 0x1f] = session_management_response,
+	[PDU_TEXT_RESPONSE & 0x1f] = session_text_response,
 	[PDU_DATA_IN & 0x1f] = session_data_in,
 	[PDU_LOGOUT_RESPONSE & 0x1f] = session_logout_response,
 	[PDU_R2T & 0x1f] = session_r2t,

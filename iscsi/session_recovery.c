@@ -321,7 +321,7 @@ static bool session_next_retry(struct session *session, struct pdu_slot *slot)
 	if (!task)
 		return false;
 	task_retry_pdu(task, &session->negotiated, slot);
-	if (task_has_data(task))
+	if (task_has_data(task) && !task->suspended)
 		list_append(&session->data, &task->link);
 	session->statistics.scsicmd_pdus++;
 	return true;

@@ -3,6 +3,8 @@
 
 /* What a session sends next. */
 
+#include <errno.h>
+
 #include "iscsi/session_private.h"
 #include "util/ring.h"
 
@@ -28,6 +30,41 @@ static bool session_next_nop_reply(struct session *session, struct pdu_slot *slo
 	return true;
 }
 
+int session_queue_nop(struct session *session, be64 lun, be32 target_transfer_tag, const char **why)
+{
+	if (session->nop_reply_count == NOP_REPLIES_MAX) {
+		*why = "more pings than can be answered";
+		return -EPROTO;
+	}
+	session->nop_replies[session->nop_reply_count++] = (struct nop_reply){
+		.lun = lun,
+		.target_transfer_tag = target_transfer_tag,
+	};
+	connection_kick(session->connection);
+	return 0;
+}
+
+uint32_t session_ping_answered(struct session *session)
+{
+	session->ping_tag = RESERVED_TAG;
+	return connection_ping_answered(session->connection);
+}
+
+/* Other bytes each time, so that an old echo is not taken for a new one. */
+static void session_fill_ping(struct session *session, struct pdu_slot *slot)
+{
+	uint32_t length =
+		MIN(session->settings.ping_bytes, session->negotiated.max_xmit_data_segment_length);
+
+	session->ping_length = length;
+	if (!length)
+		return;
+	for (uint32_t i = 0; i < length; i++)
+		session->ping_data[i] = (uint8_t)(session->ping_tag * 31 + i * 7 + (i >> 8));
+	slot->data = session->ping_data;
+	slot->data_length = length;
+}
+
 static bool session_next_ping(struct session *session, struct pdu_slot *slot)
 {
 	if (!session->ping_due)
@@ -41,7 +78,16 @@ static bool session_next_ping(struct session *session, struct pdu_slot *slot)
 		.target_transfer_tag = be32_of(RESERVED_TAG),
 		.cmd_sn = be32_of(session->cmd_sn),
 	};
+	session_fill_ping(session, slot);
 	session->statistics.noptx_pdus++;
+	return true;
+}
+
+static bool session_next_text(struct session *session, struct pdu_slot *slot)
+{
+	if (!renegotiation_next_pdu(&session->renegotiation, session->cmd_sn, slot))
+		return false;
+	session->statistics.text_pdus++;
 	return true;
 }
 
@@ -49,10 +95,7 @@ static bool session_next_management(struct session *session, struct pdu_slot *sl
 {
 	if (!task_management_next_pdu(&session->management, session->cmd_sn, slot))
 		return false;
-	session->statistics.tmfcmd_pdus++;
-	if (session->settings.abort_timeout_ms)
-		ring_timer_arm(session->ring, &session->management_timer,
-			       session->settings.abort_timeout_ms);
+	session_management_sent(session);
 	return true;
 }
 
@@ -75,7 +118,9 @@ static bool session_next_logout(struct session *session, struct pdu_slot *slot)
 
 static bool session_next_command(struct session *session, struct pdu_slot *slot)
 {
-	struct task *task = list_first(&session->queued, struct task, link);
+	struct task *task = session->management.current
+				    ? session_first_not_held(session)
+				    : list_first(&session->queued, struct task, link);
 
 	if (!task || !session_window_open(session))
 		return false;
@@ -90,8 +135,10 @@ static bool session_next_command(struct session *session, struct pdu_slot *slot)
 
 static bool session_next_data(struct session *session, struct pdu_slot *slot)
 {
-	struct task *task = list_first(&session->data, struct task, link);
+	struct task *task;
 
+	while ((task = list_first(&session->data, struct task, link)) && task->suspended)
+		list_remove(&task->link);
 	if (!task)
 		return false;
 	task_data_pdu(task, &session->negotiated, slot);
@@ -112,7 +159,8 @@ bool session_next_pdu(struct connection *connection, struct pdu_slot *slot)
 	if (session->recovery && session_next_recovery(session, slot))
 		return true;
 	if (session_next_nop_reply(session, slot) || session_next_ping(session, slot) ||
-	    session_next_logout(session, slot) || session_next_management(session, slot))
+	    session_next_logout(session, slot) || session_next_text(session, slot) ||
+	    session_next_management(session, slot))
 		return true;
 	/* In turns: a long write must not keep short commands waiting, nor they it. */
 	session->data_turn = !session->data_turn;

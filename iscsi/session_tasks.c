@@ -9,12 +9,11 @@
 #include "iscsi/session_private.h"
 #include "util/ring.h"
 
-#define DEADLINE_TICK_MS    250 /* how exactly command deadlines are kept */
-#define MANAGEMENT_PAUSE_MS 100 /* before a target that was too busy is asked again */
+#define DEADLINE_TICK_MS 250 /* how exactly command deadlines are kept */
 /* How long an abandoned task may go on before the target is asked to abort it. */
 #define ABANDONED_MAX_NS UINT64_C(1000000000)
 
-static struct task *session_find_sent(struct session *session, be32 tag)
+struct task *session_find_sent(struct session *session, be32 tag)
 {
 	uint32_t initiator_task_tag = be32_get(tag), index = initiator_task_tag & TAG_INDEX_MASK;
 	struct task *task;
@@ -100,6 +99,13 @@ void session_answer_task(struct session *session, struct task *task)
 	task->state = TASK_ANSWERED;
 	if (task->leaving == 0)
 		session_finish_task(session, task);
+}
+
+void session_task_aborted(struct session *session, struct task *task)
+{
+	if (task->command)
+		task->command->result.outcome = task->abort_outcome;
+	session_answer_task(session, task);
 }
 
 void session_abandoned_over(struct session *session, be32 tag)
@@ -189,7 +195,7 @@ static void session_abort_task(struct session *session, struct task *task)
 	}
 }
 
-static struct task *session_task_of(struct session *session, const struct scsi_command *command)
+struct task *session_task_of(struct session *session, const struct scsi_command *command)
 {
 	for (uint32_t i = 0; i < session->settings.commands_max; i++) {
 		struct task *task = &session->tasks[i];
@@ -303,27 +309,4 @@ void session_check_deadlines(struct ring_timer *timer)
 	}
 	if (session->deadlines)
 		ring_timer_arm(session->ring, timer, DEADLINE_TICK_MS);
-}
-
-bool session_management_rejected(struct session *session)
-{
-	struct task *task = session_find_task(session, be32_of(session->management.referenced_tag));
-
-	if (!task_management_rejected(&session->management, task))
-		return false;
-	ring_timer_arm(session->ring, &session->management_timer, MANAGEMENT_PAUSE_MS);
-	return true;
-}
-
-/* The timer of a request that is out, or of the pause before the next. */
-void session_management_timeout(struct ring_timer *timer)
-{
-	struct session *session = container_of(timer, struct session, management_timer);
-
-	if (!session->management.paused) {
-		session_drop(session, "the target does not answer a task management request");
-		return;
-	}
-	task_management_resume(&session->management);
-	connection_kick(session->connection);
 }

@@ -325,7 +325,7 @@ static const struct offence offences[] = {
 	OFFENCE(data_beyond_our_limit, "header"),
 	OFFENCE(data_of_the_largest_length, "header"),
 	OFFENCE(a_login_response, "full feature phase"),
-	OFFENCE(a_text_response, "full feature phase"),
+	OFFENCE(a_text_response, "without a request"),
 	OFFENCE(an_initiators_opcode, "full feature phase"),
 	OFFENCE(an_initiators_nop, "full feature phase"),
 	OFFENCE(an_opcode_of_nobody, "full feature phase"),
