@@ -290,6 +290,7 @@ static void free_connection(struct fake_connection *connection)
 {
 	fake_end(connection, false);
 	fake_tasks_end(connection);
+	fake_order_free(connection);
 	fake_buffer_free(&connection->in);
 	fake_buffer_free(&connection->out);
 	fake_buffer_free(&connection->held);
@@ -329,8 +330,10 @@ void fake_target_free(struct fake_target *target)
 	for (size_t i = 0; i < target->settings.portal_count; i++)
 		if (target->settings.portals[i].fd > 0)
 			close(target->settings.portals[i].fd);
-	for (size_t i = 0; i < target->record_count; i++)
+	for (size_t i = 0; i < target->record_count; i++) {
 		free(target->record[i].data);
+		free(target->record[i].ahs);
+	}
 	free(target->record);
 	free_rules(target->rules);
 	fake_buffer_free(&target->complaints);

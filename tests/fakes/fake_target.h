@@ -29,6 +29,7 @@ struct fake_unit;
 struct fake_pdu {
 	struct bhs bhs;
 	uint8_t *data;	     /* of login, text, NOP and reject all of it; otherwise NULL */
+	uint8_t *ahs;	     /* additional header segments; NULL when there are none */
 	uint32_t length;     /* of the data segment, bytes */
 	uint8_t event;	     /* enum pdu_opcode, or one of enum fake_event */
 	unsigned connection; /* 0 is the first one that was made */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scsi/cdb.h"
 #include "scsi/command.h"
 #include "tests/fakes/fake_target_private.h"
 #include "tests/fakes/fake_unit.h"
@@ -15,7 +16,7 @@
 
 #define BLOCK_MAX 4096 /* bytes; WRITE SAME reads one whatever was sent */
 
-static struct fake_task *find_task(struct fake_connection *connection, be32 tag)
+struct fake_task *fake_find_task(struct fake_connection *connection, be32 tag)
 {
 	for (size_t i = 0; i < FAKE_TASKS_MAX; i++) {
 		struct fake_task *task = &connection->tasks[i];
@@ -26,7 +27,7 @@ static struct fake_task *find_task(struct fake_connection *connection, be32 tag)
 	return NULL;
 }
 
-static void end_task(struct fake_task *task)
+void fake_end_task(struct fake_task *task)
 {
 	free(task->data);
 	*task = (struct fake_task){};
@@ -35,7 +36,7 @@ static void end_task(struct fake_task *task)
 void fake_tasks_end(struct fake_connection *connection)
 {
 	for (size_t i = 0; i < FAKE_TASKS_MAX; i++)
-		end_task(&connection->tasks[i]);
+		fake_end_task(&connection->tasks[i]);
 }
 
 /* --- answers --- */
@@ -64,7 +65,7 @@ static void respond(struct fake_connection *connection, struct fake_task *task,
 		response.exp_data_sn = be32_of(task->data_sn);
 	add_residual(result, &response.flags, &response.residual_count);
 	memcpy(sense + 2, result->sense, result->sense_length);
-	end_task(task);
+	fake_end_task(task);
 	fake_send(connection, &response, sense,
 		  result->sense_length ? 2u + result->sense_length : 0);
 }
@@ -104,9 +105,27 @@ static void send_data(struct fake_connection *connection, struct fake_task *task
 	if (connection->fd < 0)
 		return;
 	if (with_status)
-		end_task(task);
+		fake_end_task(task);
 	else
 		respond(connection, task, result);
+}
+
+/* READ(32) and WRITE(32) (SBC-3 §5.10, §5.34) as what the RAM disk knows. */
+static void take_long_cdb(const struct fake_task *task, struct scsi_command *command)
+{
+	uint8_t cdb[16 + SCSI_CDB_REST_MAX];
+	uint16_t service_action;
+
+	memcpy(cdb, task->command.cdb, 16);
+	memcpy(cdb + 16, task->cdb_rest, sizeof(task->cdb_rest));
+	service_action = (uint16_t)(cdb[8] << 8 | cdb[9]);
+	if (cdb[0] != 0x7f || cdb[7] != 0x18 ||
+	    (service_action != 0x0009 && service_action != 0x000b))
+		return;
+	memset(command->cdb, 0, sizeof(command->cdb));
+	command->cdb[0] = service_action == 0x0009 ? SCSI_READ_16 : SCSI_WRITE_16;
+	memcpy(command->cdb + 2, cdb + 12, 8);
+	memcpy(command->cdb + 10, cdb + 28, 4);
 }
 
 const struct fake_origin *fake_origin_of(struct fake_connection *connection,
@@ -144,6 +163,8 @@ static void execute(struct fake_connection *connection, struct fake_task *task)
 	uint32_t length;
 
 	memcpy(command.cdb, task->command.cdb, sizeof(command.cdb));
+	if (task->command.total_ahs_length)
+		take_long_cdb(task, &command);
 	if (task->answer)
 		fake_sense(&command, false, false, (uint8_t)task->answer->numbers[1],
 			   (uint8_t)task->answer->numbers[2], (uint8_t)task->answer->numbers[3]);
@@ -200,6 +221,8 @@ static void ask_for_more(struct fake_connection *connection, struct fake_task *t
 
 static void continue_write(struct fake_connection *connection, struct fake_task *task)
 {
+	if (task->dying)
+		return;
 	if (task->received == task->length)
 		execute(connection, task);
 	else if (!task->unsolicited_end)
@@ -271,6 +294,7 @@ static void end_sequence(struct fake_connection *connection, struct fake_task *t
 	}
 	task->unsolicited_end = 0;
 	continue_write(connection, task);
+	fake_management_continue(connection);
 }
 
 /* Level 0 cannot ask for it again (§7.9, §11.4.7.2). */
@@ -286,12 +310,16 @@ static void take_data_out(struct fake_connection *connection, const struct bhs *
 			  const uint8_t *data, uint32_t length)
 {
 	const struct bhs_data_out *out = (const struct bhs_data_out *)bhs;
-	struct fake_task *task = find_task(connection, out->initiator_task_tag);
+	struct fake_task *task = fake_find_task(connection, out->initiator_task_tag);
 	const char *broken;
 	uint32_t end;
 
-	if (!task)
-		return; /* its command has ended: a late one */
+	if (!task) { /* its command has ended: a late one */
+		if (connection->fast_abort &&
+		    fake_management_ended(connection, bhs->initiator_task_tag))
+			fake_complain(connection, bhs, "data for a task that was ended (4.2.3.4)");
+		return;
+	}
 	if (!task->unsolicited_end && !task->r2t_count)
 		return fake_complain(connection, bhs, "data that nobody asked for (4.2.5.2)");
 	end = task->unsolicited_end ? task->unsolicited_end
@@ -318,9 +346,11 @@ static void check_command(struct fake_connection *connection,
 	const struct bhs *bhs = (const struct bhs *)command;
 	bool writes = command->flags & SCSI_COMMAND_WRITE;
 
+	if (command->priority != 0 && connection->protocol_level < 2)
+		fake_complain(connection, bhs, "a priority, and no level 2 (7144, 5.1.1)");
 	if (be32_get(command->initiator_task_tag) == RESERVED_TAG)
 		fake_complain(connection, bhs, "the reserved tag (11.2.1.8)");
-	if (find_task(connection, command->initiator_task_tag))
+	if (fake_find_task(connection, command->initiator_task_tag))
 		fake_complain(connection, bhs, "a tag that is in use (11.2.1.8)");
 	if (!writes && !(command->flags & PDU_FINAL))
 		fake_complain(connection, bhs, "neither W nor F (11.3.1)");
@@ -328,6 +358,27 @@ static void check_command(struct fake_connection *connection,
 		fake_complain(connection, bhs, "data with a command that writes nothing (11.3)");
 	if (immediate > be32_get(command->expected_data_transfer_length))
 		fake_complain(connection, bhs, "more data than it expects to send (11.3.4)");
+}
+
+/* §11.2.2.3: the one additional header segment that we know */
+static void take_ahs(struct fake_connection *connection, struct fake_task *task)
+{
+	const struct bhs *bhs = (const struct bhs *)&task->command;
+	const struct ahs_extended_cdb *ahs = (const void *)connection->ahs;
+	uint32_t total = pdu_ahs_length(bhs), length;
+
+	if (total == 0)
+		return;
+	length = be16_get(ahs->ahs_length); /* CDB length - 15 */
+	if (ahs->ahs_type != AHS_EXTENDED_CDB || ahs->reserved != 0 || length < 2 ||
+	    length > 1 + SCSI_CDB_REST_MAX || pdu_padded(3 + length) != total) {
+		fake_complain(connection, bhs, "no right extended CDB (11.2.2.3)");
+		return;
+	}
+	memcpy(task->cdb_rest, ahs->cdb_rest, length - 1);
+	for (uint32_t i = 3 + length; i < total; i++)
+		if (connection->ahs[i] != 0)
+			fake_complain(connection, bhs, "padding that is not 0 (11.2.2)");
 }
 
 static void take_command(struct fake_connection *connection, const struct bhs *bhs,
@@ -353,6 +404,7 @@ static void take_command(struct fake_connection *connection, const struct bhs *b
 		.answer = answer,
 	};
 	assert(task->data);
+	take_ahs(connection, task);
 	if (command->flags & SCSI_COMMAND_WRITE)
 		begin_write(connection, task, data, immediate);
 	else
@@ -380,72 +432,6 @@ static void take_nop_out(struct fake_connection *connection, const struct bhs *b
 	if (be32_get(nop->target_transfer_tag) != RESERVED_TAG)
 		fake_complain(connection, bhs, "both tags (11.18)");
 	fake_send(connection, &reply, data, MIN(length, connection->max_send));
-}
-
-static bool is_of_task(const struct fake_task *task,
-		       const struct bhs_task_management_request *request)
-{
-	switch (request->flags & TASK_MANAGEMENT_FUNCTION_MASK) {
-	case TASK_MANAGEMENT_ABORT_TASK:
-		return be32_get(task->command.initiator_task_tag) ==
-		       be32_get(request->referenced_task_tag);
-	case TASK_MANAGEMENT_ABORT_TASK_SET:
-	case TASK_MANAGEMENT_CLEAR_TASK_SET:
-	case TASK_MANAGEMENT_LOGICAL_UNIT_RESET:
-		return be64_get(task->command.lun) == be64_get(request->lun);
-	default:
-		return true;
-	}
-}
-
-static void check_management(struct fake_connection *connection, const struct bhs *bhs)
-{
-	const struct bhs_task_management_request *request = (const void *)bhs;
-	struct fake_task *task = find_task(connection, request->referenced_task_tag);
-	uint8_t function = request->flags & TASK_MANAGEMENT_FUNCTION_MASK;
-
-	if (pdu_data_length(bhs) != 0)
-		fake_complain(connection, bhs, "data with task management (11.5)");
-	if (function != TASK_MANAGEMENT_ABORT_TASK) {
-		if (be32_get(request->referenced_task_tag) != RESERVED_TAG)
-			fake_complain(connection, bhs, "a referenced tag with no meaning (11.5.4)");
-		return;
-	}
-	if (task && be32_get(request->ref_cmd_sn) != be32_get(task->command.cmd_sn))
-		fake_complain(connection, bhs, "RefCmdSN is not that of the task (11.5.5)");
-	if (task && be64_get(request->lun) != be64_get(task->command.lun))
-		fake_complain(connection, bhs, "LUN is not that of the task (11.5.3)");
-}
-
-static void take_management(struct fake_connection *connection, const struct bhs *bhs)
-{
-	const struct bhs_task_management_request *request = (const void *)bhs;
-	uint8_t function = request->flags & TASK_MANAGEMENT_FUNCTION_MASK;
-	struct bhs_task_management_response response = {
-		.opcode = PDU_TASK_MANAGEMENT_RESPONSE,
-		.flags = PDU_FINAL,
-		.response = TASK_MANAGEMENT_COMPLETE,
-		.initiator_task_tag = request->initiator_task_tag,
-	};
-	unsigned ended = 0;
-
-	check_management(connection, bhs);
-	if (function < TASK_MANAGEMENT_ABORT_TASK || function > TASK_MANAGEMENT_TARGET_COLD_RESET) {
-		response.response = TASK_MANAGEMENT_NOT_SUPPORTED;
-	} else {
-		for (size_t i = 0; i < FAKE_TASKS_MAX; i++) {
-			if (!connection->tasks[i].live ||
-			    !is_of_task(&connection->tasks[i], request))
-				continue;
-			end_task(&connection->tasks[i]);
-			ended++;
-		}
-		if (function == TASK_MANAGEMENT_ABORT_TASK && ended == 0)
-			response.response = TASK_MANAGEMENT_NO_TASK;
-		if (function >= TASK_MANAGEMENT_LOGICAL_UNIT_RESET)
-			fake_unit_reset(connection->target->unit);
-	}
-	fake_send(connection, &response, NULL, 0);
 }
 
 static void take_logout(struct fake_connection *connection, const struct bhs *bhs)
@@ -483,7 +469,7 @@ void fake_full_feature(struct fake_connection *connection, const struct bhs *bhs
 	case PDU_NOP_OUT:
 		return take_nop_out(connection, bhs, data, length);
 	case PDU_TASK_MANAGEMENT_REQUEST:
-		return take_management(connection, bhs);
+		return fake_management(connection, bhs);
 	case PDU_TEXT_REQUEST:
 		return fake_text(connection, (const void *)bhs, data, length);
 	case PDU_LOGOUT_REQUEST:

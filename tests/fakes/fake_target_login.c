@@ -146,6 +146,10 @@ static void agree(struct fake_connection *connection, const char *name, const ch
 		connection->first_burst = number;
 	else if (strcmp(name, "MaxOutstandingR2T") == 0)
 		connection->max_r2t = MIN(number, (uint32_t)FAKE_R2TS_MAX);
+	else if (strcmp(name, "TaskReporting") == 0)
+		connection->fast_abort = strcmp(value, "FastAbort") == 0;
+	else if (strcmp(name, "iSCSIProtocolLevel") == 0)
+		connection->protocol_level = (uint8_t)number;
 	else if (strcmp(name, "InitialR2T") == 0)
 		connection->initial_r2t = yes;
 	else if (strcmp(name, "ImmediateData") == 0)
@@ -428,7 +432,7 @@ static void start(struct fake_connection *connection, const struct bhs_login_req
 	connection->first = *request;
 	connection->stage =
 		(request->flags & LOGIN_CURRENT_STAGE_MASK) >> LOGIN_CURRENT_STAGE_SHIFT;
-	connection->exp_cmd_sn = be32_get(request->cmd_sn);
+	connection->exp_cmd_sn = connection->next_cmd_sn = be32_get(request->cmd_sn);
 	connection->max_cmd_sn = connection->exp_cmd_sn - 1;
 	connection->max_send = LOGIN_DATA_SEGMENT;
 	connection->max_burst = 262144;
@@ -495,6 +499,20 @@ static void tell_targets(struct fake_connection *connection, const char *which)
 		say(connection, "TargetAddress", settings->portals[i].text);
 }
 
+/* Only declarations may change after the login (§13). */
+static void negotiate(struct fake_connection *connection, const uint8_t *data, uint32_t length)
+{
+	const char *theirs = fake_text_find(data, length, "MaxRecvDataSegmentLength");
+	const char *ours = wanted(connection, &keys[2]);
+
+	if (!theirs)
+		return;
+	connection->max_send = (uint32_t)strtoul(theirs, NULL, 0);
+	connection->max_recv = *ours ? (uint32_t)strtoul(ours, NULL, 0) : LOGIN_DATA_SEGMENT;
+	if (*ours)
+		say(connection, keys[2].name, ours);
+}
+
 void fake_text(struct fake_connection *connection, const struct bhs_text_request *request,
 	       const uint8_t *data, uint32_t length)
 {
@@ -517,6 +535,8 @@ void fake_text(struct fake_connection *connection, const struct bhs_text_request
 			      "All belongs to discovery sessions alone (appendix C)");
 	if (which)
 		tell_targets(connection, which);
+	else if (!connection->discovery)
+		negotiate(connection, data, length);
 	piece = MIN((uint32_t)connection->answer.length, connection->max_send);
 	if (limit)
 		piece = MIN(piece, limit);

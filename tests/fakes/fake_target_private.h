@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "scsi/command.h"
 #include "tests/fakes/fake_target.h"
 
 #define FAKE_TASKS_MAX	  1024
@@ -120,11 +121,14 @@ struct fake_r2t {
 	uint32_t tag, offset, length;
 };
 
-#define FAKE_R2TS_MAX 16
+#define FAKE_R2TS_MAX  16
+#define FAKE_ENDED_MAX 64
 
 struct fake_task {
 	bool live;
+	bool dying; /* to be ended as soon as the data that was asked for has come */
 	struct bhs_scsi_command command;
+	uint8_t cdb_rest[SCSI_CDB_REST_MAX];
 	uint8_t *data;
 	uint32_t length;	  /* Expected Data Transfer Length, bytes */
 	uint32_t unsolicited_end; /* of the burst that is coming; 0 = none */
@@ -160,7 +164,18 @@ struct fake_connection {
 	bool initial_r2t, immediate_data;
 	uint32_t max_recv, max_send, max_burst, first_burst, max_r2t;
 
+	uint8_t protocol_level; /* RFC 7144 §7 */
+	bool fast_abort;	/* §4.2.3.4 */
+
 	uint32_t stat_sn, heard_stat_sn, exp_cmd_sn, max_cmd_sn;
+	uint32_t next_cmd_sn;	      /* exp_cmd_sn, unless something before it is missing */
+	struct fake_pending *pending; /* from exp_cmd_sn on */
+
+	bool management_waits;
+	struct bhs_task_management_request management;
+	uint32_t ended[FAKE_ENDED_MAX]; /* tags of tasks that task management has ended */
+	unsigned ended_count;
+	uint8_t ahs[AHS_LENGTH_MAX]; /* of the request that is worked on */
 	uint32_t text_tag;
 	struct fake_task tasks[FAKE_TASKS_MAX];
 	struct fake_connection *next;
@@ -220,7 +235,29 @@ void fake_text(struct fake_connection *connection, const struct bhs_text_request
 /** fake_text_find() - the value of @key in a text of @length bytes; NULL when it is not there */
 const char *fake_text_find(const void *text, size_t length, const char *key);
 
+/* fake_target_order.c: see there */
+struct fake_order {
+	bool counts, ignore;
+	const struct fake_action *answer;
+};
+bool fake_order_misses(struct fake_connection *connection, uint32_t cmd_sn);
+bool fake_order_waits(const struct fake_connection *connection);
+void fake_order_lost(struct fake_connection *connection, uint32_t cmd_sn);
+void fake_order_take(struct fake_connection *connection, const struct bhs *bhs, const uint8_t *data,
+		     uint32_t length, const struct fake_order *order);
+void fake_order_plug(struct fake_connection *connection, uint32_t cmd_sn);
+void fake_order_free(struct fake_connection *connection);
+
+/* fake_target_management.c */
+void fake_management(struct fake_connection *connection, const struct bhs *bhs);
+/** fake_management_continue() - data came that one may have waited for */
+void fake_management_continue(struct fake_connection *connection);
+/** fake_management_ended() - did task management end the task with @tag? */
+bool fake_management_ended(const struct fake_connection *connection, be32 tag);
+
 /* fake_target_io.c */
+struct fake_task *fake_find_task(struct fake_connection *connection, be32 tag);
+void fake_end_task(struct fake_task *task);
 void fake_full_feature(struct fake_connection *connection, const struct bhs *bhs,
 		       const uint8_t *data, uint32_t length, const struct fake_action *answer);
 void fake_tasks_end(struct fake_connection *connection);

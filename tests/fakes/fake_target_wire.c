@@ -91,6 +91,11 @@ void fake_record(struct fake_connection *connection, uint8_t event, const struct
 	};
 	if (bhs)
 		pdu->bhs = *bhs;
+	if (bhs && bhs->total_ahs_length) {
+		pdu->ahs = malloc(pdu_ahs_length(bhs));
+		assert(pdu->ahs);
+		memcpy(pdu->ahs, connection->ahs, pdu_ahs_length(bhs));
+	}
 	if (length && keeps_data(event)) {
 		pdu->data = malloc(length + 1);
 		assert(pdu->data);
@@ -451,7 +456,8 @@ static void check_numbers(struct fake_connection *connection, const struct bhs *
 	connection->heard_stat_sn = exp_stat_sn;
 	if (opcode == PDU_DATA_OUT || opcode == PDU_SNACK)
 		return;
-	if (cmd_sn != connection->exp_cmd_sn)
+	if (cmd_sn != connection->next_cmd_sn &&
+	    ((bhs->opcode & PDU_IMMEDIATE) || !fake_order_misses(connection, cmd_sn)))
 		fake_complain(connection, bhs, "CmdSN is not the next one (4.2.2.1)");
 	if (bhs->opcode & PDU_IMMEDIATE)
 		return;
@@ -482,6 +488,13 @@ static bool outside_window(const struct fake_connection *connection, const struc
 	       (sn_less(cmd_sn, connection->exp_cmd_sn) || sn_less(connection->max_cmd_sn, cmd_sn));
 }
 
+/* Unsolicited data of a command that stands behind a hole in CmdSN. */
+static bool waits_for_its_command(struct fake_connection *connection, const struct bhs *bhs)
+{
+	return pdu_opcode(bhs) == PDU_DATA_OUT && fake_order_waits(connection) &&
+	       !fake_find_task(connection, bhs->initiator_task_tag);
+}
+
 static void process(struct fake_connection *connection, const struct bhs *bhs, const uint8_t *data,
 		    uint32_t length)
 {
@@ -492,12 +505,21 @@ static void process(struct fake_connection *connection, const struct bhs *bhs, c
 	fake_record(connection, pdu_opcode(bhs), bhs, data, length);
 	check_request(connection, bhs);
 	fate = apply_rules(connection, bhs);
-	if (connection->fd < 0 || connection->frozen || fate.lose)
+	if (connection->fd < 0 || connection->frozen)
 		return;
 	if (counts && outside_window(connection, bhs))
 		return;
-	if (counts)
-		connection->exp_cmd_sn++;
+	if (fate.lose) {
+		if (counts)
+			fake_order_lost(connection,
+					be32_get(((const struct bhs_request *)bhs)->cmd_sn));
+		return;
+	}
+	if (counts || waits_for_its_command(connection, bhs)) {
+		fake_order_take(connection, bhs, data, length,
+				&(struct fake_order){counts, fate.ignore, fate.answer});
+		return;
+	}
 	if (fate.ignore)
 		return;
 	if (!connection->full_feature) {
@@ -552,6 +574,7 @@ bool fake_take(struct fake_connection *connection)
 		fake_complain(connection, &bhs, "a wrong header digest (11.2.3)");
 	if (data_digest && length && !digest_is(data, pdu_padded(length)))
 		fake_complain(connection, &bhs, "a wrong data digest (11.2.3)");
+	memcpy(connection->ahs, at + BHS_LENGTH, pdu_ahs_length(&bhs));
 	check_padding(connection, &bhs, data + length);
 	process(connection, &bhs, data, length);
 	fake_buffer_drop(&connection->in, total);

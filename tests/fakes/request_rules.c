@@ -23,7 +23,7 @@ struct request_rule {
 /* clang-format off */
 static const struct request_rule rules[64] = {
 	[PDU_NOP_OUT]                 = {true, IMMEDIATE_MAY,    true,  0x7f, {{2, 4}, {32, 48}}},
-	[PDU_SCSI_COMMAND]            = {true, IMMEDIATE_MAY,    false, 0x18, {{2, 4}}},
+	[PDU_SCSI_COMMAND]            = {true, IMMEDIATE_MAY,    false, 0x18, {{3, 4}}},
 	[PDU_TASK_MANAGEMENT_REQUEST] = {true, IMMEDIATE_MAY,    true,  0x00, {{2, 4}, {40, 48}}},
 	[PDU_LOGIN_REQUEST]           = {true, IMMEDIATE_ALWAYS, false, 0x30, {{22, 24}, {32, 48}}},
 	[PDU_TEXT_REQUEST]            = {true, IMMEDIATE_MAY,    false, 0x3f, {{2, 4}, {32, 48}}},
