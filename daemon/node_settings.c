@@ -39,6 +39,14 @@ static enum digest_choice digest_of(const char *text)
 	return (enum digest_choice)choice;
 }
 
+static enum task_reporting task_reporting_of(const char *text)
+{
+	for (int i = 0; text && i < TASK_REPORTING_COUNT; i++)
+		if (strcmp(text, task_reporting_name((enum task_reporting)i)) == 0)
+			return (enum task_reporting)i;
+	return TASK_REPORTING_RFC3720;
+}
+
 static void credentials_of(const struct record *record, const char *name_key,
 			   const char *secret_key, struct chap_credentials *ret)
 {
@@ -145,6 +153,9 @@ void node_login_settings(const struct node_key *key, const struct record *record
 	login->initial_r2t = record_get_bool(record, "node.session.iscsi.InitialR2T");
 	login->immediate_data = record_get_bool(record, "node.session.iscsi.ImmediateData");
 	login->data_pdu_in_order = login->data_sequence_in_order = true;
+	login->task_reporting = task_reporting_of(record_get(record, "hawser.task_reporting"));
+	login->protocol_level =
+		(uint8_t)number(record, "hawser.protocol_level", 0, ISCSI_PROTOCOL_LEVEL);
 }
 
 const char *node_login_limit(const struct record *record)
@@ -203,6 +214,7 @@ void node_session_settings(const struct record *record, const struct config *con
 			1000 * number(record, "node.conn[0].timeo.noop_out_interval", 0, 3600),
 		.noop_timeout_ms =
 			1000 * number(record, "node.conn[0].timeo.noop_out_timeout", 0, 3600),
+		.ping_bytes = number(record, "hawser.ping_bytes", 0, 65536),
 		.suspect_ms = own_number(record, "hawser.suspect_ms", config->suspect_ms),
 		.suspect_timeout_ms =
 			own_number(record, "hawser.suspect_timeout_ms", config->suspect_timeout_ms),

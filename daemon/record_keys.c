@@ -25,6 +25,7 @@ static const char *const discovery_types[] = {"sendtargets", "isns", "offload_se
 static const char *const auth_methods[] = {"None", "CHAP", NULL};
 static const char *const scans[] = {"manual", "auto", NULL};
 static const char *const digests[] = {"None", "CRC32C", "CRC32C,None", "None,CRC32C", NULL};
+static const char *const task_reportings[] = {"RFC3720", "ResponseFence", "FastAbort", NULL};
 static const char *const selectors[] = {"service-time", "round-robin", "queue-length", NULL};
 
 /* clang-format off */
@@ -163,6 +164,9 @@ static const struct record_key node_keys[] = {
 	{"hawser.suspect_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 600000},
 	{"hawser.lu_hang_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 0, 3600000},
 	{"hawser.hedge_budget", KEY_NUMBER, "", KEY_HAWSER, 0, 100},
+	{"hawser.task_reporting", KEY_CHOICE, "", KEY_HAWSER, 0, 0, task_reportings},
+	{"hawser.protocol_level", KEY_NUMBER, "", KEY_HAWSER, 0, 2},
+	{"hawser.ping_bytes", KEY_NUMBER, "", KEY_HAWSER, 0, 65536},
 };
 
 static const struct record_key sendtargets_keys[] = {

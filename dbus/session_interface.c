@@ -185,6 +185,8 @@ static void get_negotiated(struct bus_writer *writer, const void *object)
 	bus_property_bool(writer, "ImmediateData", n->immediate_data);
 	bus_property_bool(writer, "InitialR2T", n->initial_r2t);
 	bus_property_u32(writer, "MaxOutstandingR2T", n->max_outstanding_r2t);
+	bus_property_string(writer, "TaskReporting", task_reporting_name(n->task_reporting));
+	bus_property_u32(writer, "iSCSIProtocolLevel", n->protocol_level);
 	bus_close(writer);
 }
 

@@ -92,12 +92,10 @@ static const char *const digest_lists[] = {
 	[DIGEST_NONE_CRC32C] = "None,CRC32C",
 };
 /* RFC3720 and ResponseFence are offered whenever the key is (§13.23). */
-static const struct {
-	const char *name, *list;
-} task_reportings[] = {
-	[TASK_REPORTING_RFC3720]        = {"RFC3720",       "RFC3720"},
-	[TASK_REPORTING_RESPONSE_FENCE] = {"ResponseFence", "ResponseFence,RFC3720"},
-	[TASK_REPORTING_FAST_ABORT]     = {"FastAbort",     "FastAbort,ResponseFence,RFC3720"},
+static const char *const task_reporting_lists[TASK_REPORTING_COUNT] = {
+	[TASK_REPORTING_RFC3720]        = "RFC3720",
+	[TASK_REPORTING_RESPONSE_FENCE] = "ResponseFence,RFC3720",
+	[TASK_REPORTING_FAST_ABORT]     = "FastAbort,ResponseFence,RFC3720",
 };
 /* clang-format on */
 
@@ -176,7 +174,7 @@ static void take_requests(struct negotiation *negotiation, const struct login_se
 	}
 	if (settings->task_reporting != TASK_REPORTING_RFC3720)
 		negotiation->requested |= bit(reporting);
-	negotiation->lists[reporting] = task_reportings[settings->task_reporting].list;
+	negotiation->lists[reporting] = task_reporting_lists[settings->task_reporting];
 }
 
 void negotiation_init(struct negotiation *negotiation, const struct login_settings *settings)
@@ -520,9 +518,10 @@ static enum task_reporting conclude_task_reporting(const struct negotiation *neg
 {
 	size_t row = row_of("TaskReporting");
 
-	for (size_t i = 0; i < ARRAY_SIZE(task_reportings); i++)
+	for (int i = 0; i < TASK_REPORTING_COUNT; i++)
 		if ((negotiation->settled & bit(row)) &&
-		    text_span_is(negotiation->chosen[row], task_reportings[i].name))
+		    text_span_is(negotiation->chosen[row],
+				 task_reporting_name((enum task_reporting)i)))
 			return (enum task_reporting)i;
 	return TASK_REPORTING_RFC3720;
 }

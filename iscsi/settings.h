@@ -40,6 +40,15 @@ enum task_reporting {
 	TASK_REPORTING_COUNT,
 };
 
+/** task_reporting_name() - as the key TaskReporting says it */
+static inline const char *task_reporting_name(enum task_reporting reporting)
+{
+	static const char *const names[TASK_REPORTING_COUNT] = {"RFC3720", "ResponseFence",
+								"FastAbort"};
+
+	return names[reporting];
+}
+
 struct chap_credentials {
 	char name[CHAP_NAME_MAX + 1];
 	uint8_t secret[CHAP_SECRET_MAX + 1];

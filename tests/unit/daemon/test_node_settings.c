@@ -150,6 +150,27 @@ static void digests_and_flags_are_offered_as_the_record_says(void **state)
 	assert_false(login_settings().login.immediate_data);
 }
 
+/* Small targets dislike keys that they do not know (RFC 7143 §13.23, RFC 7144 §7). */
+static void what_is_beyond_the_common_keys_must_be_asked_for(void **state)
+{
+	const struct config config = {};
+	struct session_settings session;
+
+	assert_int_equal(login_settings().login.task_reporting, TASK_REPORTING_RFC3720);
+	assert_int_equal(login_settings().login.protocol_level, 0);
+	node_session_settings(record, &config, &session);
+	assert_int_equal(session.ping_bytes, 0);
+	set("hawser.task_reporting", "ResponseFence");
+	assert_int_equal(login_settings().login.task_reporting, TASK_REPORTING_RESPONSE_FENCE);
+	set("hawser.task_reporting", "FastAbort");
+	assert_int_equal(login_settings().login.task_reporting, TASK_REPORTING_FAST_ABORT);
+	set("hawser.protocol_level", "2");
+	assert_int_equal(login_settings().login.protocol_level, 2);
+	set("hawser.ping_bytes", "100");
+	node_session_settings(record, &config, &session);
+	assert_int_equal(session.ping_bytes, 100);
+}
+
 static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 {
 	const struct config config = {
@@ -202,6 +223,7 @@ int main(void)
 		RECORD_TEST(chap_is_used_whenever_there_is_a_secret),
 		RECORD_TEST(values_outside_the_standard_are_brought_inside),
 		RECORD_TEST(digests_and_flags_are_offered_as_the_record_says),
+		RECORD_TEST(what_is_beyond_the_common_keys_must_be_asked_for),
 		RECORD_TEST(what_the_record_does_not_say_comes_from_the_daemon),
 	};
 
