@@ -10,7 +10,7 @@
 #include "scsi/command.h"
 #include "util/cleanup.h"
 
-#define TAG_PROBE 0xc4000000u /* apart from those of tasks, pings, logout and task management */
+#define TAG_PROBE 0xc5000000u /* apart from those of tasks, pings, logout and task management */
 
 /* Sense data and the like: nothing that a target says makes a gap longer than this. */
 #define STATUS_GAP_MAX 65536u
@@ -75,11 +75,11 @@ void recovery_forget(struct recovery *recovery, const struct task *task)
 	struct recovery_task *entry = entry_of(recovery, task);
 
 	entry->missing.count = 0;
-	entry->acknowledge = false;
+	entry->asked.set = false;
 	list_remove(&entry->open_link);
 	list_remove(&entry->held_link);
 	/* An acknowledgement of data has all that it needs, and is owed (§11.16.2). */
-	if (!entry->acknowledge_due)
+	if (!entry->owed.set)
 		list_remove(&entry->due_link);
 }
 
@@ -205,11 +205,11 @@ int recovery_data_damaged(struct recovery *recovery, struct task *task,
 /* §11.16.2: postponed while there are holes; the newest A bit stands for all before it. */
 static void acknowledge(struct recovery *recovery, struct recovery_task *entry)
 {
-	if (!entry->acknowledge || entry->missing.count > 0)
+	if (!entry->asked.set || entry->missing.count > 0)
 		return;
-	entry->acknowledge = false;
-	entry->acknowledge_due = true;
-	entry->acknowledge_data_sn = entry->task->data_sn;
+	entry->owed = entry->asked;
+	entry->owed.data_sn = entry->task->data_sn;
+	entry->asked.set = false;
 	make_due(recovery, entry);
 }
 
@@ -220,11 +220,12 @@ void recovery_data_came(struct recovery *recovery, struct task *task,
 
 	if (recovery->incoming == RECOVERY_FILLER)
 		progress(entry, now_ns);
-	if (recovery->incoming != RECOVERY_IGNORED && (data_in->flags & DATA_IN_ACKNOWLEDGE)) {
-		entry->acknowledge = true;
-		entry->acknowledge_lun = data_in->lun;
-		entry->acknowledge_tag = data_in->target_transfer_tag;
-	}
+	if (recovery->incoming != RECOVERY_IGNORED && (data_in->flags & DATA_IN_ACKNOWLEDGE))
+		entry->asked = (struct recovery_acknowledgement){
+			.set = true,
+			.lun = data_in->lun,
+			.target_transfer_tag = data_in->target_transfer_tag,
+		};
 	recovery->incoming = RECOVERY_IGNORED;
 	acknowledge(recovery, entry);
 }
@@ -442,10 +443,10 @@ static void data_snack(const struct recovery_task *entry, struct hole *hole, str
 static void data_ack(struct recovery_task *entry, struct pdu_slot *slot)
 {
 	snack_of(slot, SNACK_DATA_ACK);
-	slot->snack.lun = entry->acknowledge_lun;
-	slot->snack.target_transfer_tag = entry->acknowledge_tag;
-	slot->snack.beg_run = be32_of(entry->acknowledge_data_sn);
-	entry->acknowledge_due = false;
+	slot->snack.lun = entry->owed.lun;
+	slot->snack.target_transfer_tag = entry->owed.target_transfer_tag;
+	slot->snack.beg_run = be32_of(entry->owed.data_sn);
+	entry->owed.set = false;
 }
 
 static bool next_of_task(struct recovery_task *entry, uint64_t now_ns, struct pdu_slot *slot)
@@ -457,7 +458,7 @@ static bool next_of_task(struct recovery_task *entry, uint64_t now_ns, struct pd
 		entry->asked_ns = now_ns;
 		return true;
 	}
-	if (!entry->acknowledge_due)
+	if (!entry->owed.set)
 		return false;
 	data_ack(entry, slot);
 	return true;

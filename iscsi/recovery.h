@@ -34,6 +34,13 @@
 #define RECOVERY_LIMIT_MS     5000u /* before a hole that is still open ends the connection */
 #define RECOVERY_ATTEMPTS_MAX 3u    /* SNACKs, or retries of a command, that bring nothing */
 
+struct recovery_acknowledgement {
+	bool set;
+	be64 lun;
+	be32 target_transfer_tag;
+	uint32_t data_sn;
+};
+
 struct recovery_task {
 	struct list open_link; /* has holes */
 	struct list due_link;  /* a SNACK is due */
@@ -44,10 +51,8 @@ struct recovery_task {
 	uint64_t since_ns, asked_ns;
 	uint32_t held_stat_sn;
 
-	bool acknowledge, acknowledge_due; /* the target set the A bit (§11.7.2) */
-	be64 acknowledge_lun;
-	be32 acknowledge_tag;
-	uint32_t acknowledge_data_sn;
+	/* The target set the A bit (§11.7.2): to be answered when nothing is missing, and now. */
+	struct recovery_acknowledgement asked, owed;
 };
 
 /* The run of answers that did not come: one at most, since those behind it are let go. */

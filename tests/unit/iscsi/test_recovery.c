@@ -829,6 +829,28 @@ static void the_a_bit_is_answered_when_nothing_is_missing(void **state)
 	finish(&f);
 }
 
+static void an_acknowledgement_that_is_owed_keeps_its_tag(void **state)
+{
+	struct fixture f;
+	struct read read;
+
+	start(&f);
+	read = read_of(&f, 6);
+	give(&f, &read, 0, 0);
+	give_with_a(&f, &read, 1, 11);
+	give(&f, &read, 3, 0);
+	give_with_a(&f, &read, 4, 22);
+	takes_data_snack(&f, &read, 2, 1);
+	takes_data_ack(&f, &read, 11, 2);
+	give(&f, &read, 2, 0);
+	takes_data_ack(&f, &read, 22, 5);
+	give(&f, &read, 5, PDU_FINAL);
+	respond(&f, &read);
+	fixture_run(&f);
+	is_good(&read);
+	finish(&f);
+}
+
 static void a_damaged_a_bit_is_none(void **state)
 {
 	struct fixture f;
@@ -1147,6 +1169,7 @@ int main(void)
 		cmocka_unit_test(an_abort_that_is_answered_ends_what_waits_for_data),
 		cmocka_unit_test(an_abandoned_command_misses_nothing),
 		cmocka_unit_test(the_a_bit_is_answered_when_nothing_is_missing),
+		cmocka_unit_test(an_acknowledgement_that_is_owed_keeps_its_tag),
 		cmocka_unit_test(a_damaged_a_bit_is_none),
 		cmocka_unit_test(a_range_is_sent_again_for_a_recovery_r2t),
 		cmocka_unit_test(a_lost_r2t_is_asked_for),
