@@ -38,7 +38,7 @@ struct world {
 	struct negotiated negotiated;
 	struct list ios;
 	unsigned count;
-	uint32_t stat_sn, cmd_sn;
+	uint32_t stat_sn, cmd_sn, damage;
 	be32 tags[TAGS]; /* of the requests that the target saw last */
 	unsigned tag_count;
 };
@@ -168,8 +168,9 @@ static void attach(struct world *world)
 		.max_outstanding_r2t = bits % 5 + 1,
 		.initial_r2t = bits & 4,
 		.immediate_data = bits & 8,
-		.data_pdu_in_order = bits & 16,
-		.data_sequence_in_order = bits & 32,
+		.error_recovery_level = bits >> 7,
+		.data_pdu_in_order = bits & (16 | 128),
+		.data_sequence_in_order = bits & (32 | 128),
 	};
 	outcome.cmd_sn = outcome.exp_cmd_sn = world->cmd_sn = reader_u32(&world->input);
 	outcome.max_cmd_sn = outcome.cmd_sn + reader_u8(&world->input) - 1;
@@ -186,8 +187,36 @@ static void give_digest(struct world *world, bool wanted, const void *bytes, uin
 
 	if (!wanted)
 		return;
-	crc32c_to_wire(crc32c(0, bytes, length), digest);
+	crc32c_to_wire(crc32c(0, bytes, length) ^ world->damage, digest);
 	fake_wire_give(world->wire, digest, DIGEST_LENGTH);
+}
+
+/* One of eight pieces of a read, so that some are missing and come later. Return: its length */
+static uint32_t place_piece(struct bhs_response *bhs)
+{
+	be32 data_sn = be32_of(bhs->rest[3] % 8u), offset = be32_of(bhs->rest[3] % 8u * 64);
+
+	memcpy(bhs->rest, &data_sn, 4);
+	memcpy(bhs->rest + 4, &offset, 4);
+	return 64;
+}
+
+/* The header of a request that was sent, perhaps. Return: bytes of the data segment */
+static uint32_t fill_reject(struct world *world, struct bhs_response *reject, uint8_t *data,
+			    uint32_t length)
+{
+	static const uint8_t opcodes[] = {PDU_SCSI_COMMAND, PDU_SNACK, PDU_NOP_OUT, PDU_DATA_OUT};
+	uint8_t choice = reader_u8(&world->input);
+
+	data[0] = choice;
+	if (choice & 1)
+		return length;
+	memcpy(data + 16, &reject->initiator_task_tag, 4);
+	data[0] = opcodes[choice / 2 % 4];
+	data[1] = (uint8_t)(PDU_FINAL | choice / 8 % 4); /* type of a SNACK */
+	if (choice & 32)
+		reject->specific[0] = REJECT_DATA_DIGEST;
+	return BHS_LENGTH;
 }
 
 /* A PDU whose form is right, and whose contents are the fuzzer's. */
@@ -198,6 +227,7 @@ static void give_pdu(struct world *world)
 		PDU_R2T,    PDU_LOGOUT_RESPONSE, PDU_REJECT,  PDU_ASYNC_MESSAGE};
 	uint8_t choice = reader_u8(&world->input), data[4096];
 	struct bhs_response bhs = {.opcode = opcodes[choice % sizeof(opcodes)]};
+	bool recovers = world->negotiated.error_recovery_level > 0;
 	uint32_t length = 0;
 
 	bhs.flags = reader_u8(&world->input);
@@ -207,11 +237,15 @@ static void give_pdu(struct world *world)
 	if (choice & 128)
 		bhs.initiator_task_tag = be32_of(RESERVED_TAG);
 	bhs.specific_20 = be32_of(choice & 16 ? reader_u32(&world->input) : RESERVED_TAG);
+	if (recovers)
+		world->stat_sn += (uint32_t)(reader_u8(&world->input) % 8 == 0) -
+				  (uint32_t)(reader_u8(&world->input) % 8 == 0);
 	bhs.stat_sn = be32_of(world->stat_sn);
 	if (bhs.opcode != PDU_R2T && !(bhs.opcode == PDU_NOP_IN && choice & 128) &&
 	    (bhs.opcode != PDU_DATA_IN || bhs.flags & DATA_IN_STATUS))
 		world->stat_sn++;
-	bhs.exp_cmd_sn = be32_of(world->cmd_sn + 1);
+	bhs.exp_cmd_sn =
+		be32_of(world->cmd_sn + 1 - (recovers ? reader_u8(&world->input) % 4u : 0));
 	bhs.max_cmd_sn = be32_of(world->cmd_sn + reader_u8(&world->input) % 32);
 	for (unsigned i = 0; i < 3; i++) {
 		be32 n = be32_of(choice & 32 ? reader_u32(&world->input)
@@ -222,15 +256,19 @@ static void give_pdu(struct world *world)
 	if (choice & 64)
 		length = MIN(MIN((uint32_t)reader_u16(&world->input), (uint32_t)sizeof(data)),
 			     world->negotiated.max_recv_data_segment_length);
+	if (recovers && bhs.opcode == PDU_DATA_IN && !(choice & 32))
+		length = place_piece(&bhs);
 	memset(data, choice, sizeof(data));
 	if (bhs.opcode == PDU_REJECT)
-		data[0] = reader_u8(&world->input);
+		length = fill_reject(world, &bhs, data, length);
 	bhs.data_segment_length = be24_of(length);
 	fake_wire_give(world->wire, &bhs, BHS_LENGTH);
 	give_digest(world, world->negotiated.header_digest, &bhs, BHS_LENGTH);
 	memset(data + length, 0, MIN(sizeof(data) - length, (size_t)3));
 	fake_wire_give(world->wire, data, pdu_padded(length));
+	world->damage = recovers && reader_u8(&world->input) % 4 == 0;
 	give_digest(world, world->negotiated.data_digest && length, data, pdu_padded(length));
+	world->damage = 0;
 }
 
 static void give_bytes(struct world *world)
