@@ -291,6 +291,7 @@ static void free_connection(struct fake_connection *connection)
 	fake_end(connection, false);
 	fake_tasks_end(connection);
 	fake_order_free(connection);
+	fake_recovery_free(connection);
 	fake_buffer_free(&connection->in);
 	fake_buffer_free(&connection->out);
 	fake_buffer_free(&connection->held);

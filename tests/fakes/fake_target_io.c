@@ -320,6 +320,9 @@ static void take_data_out(struct fake_connection *connection, const struct bhs *
 			fake_complain(connection, bhs, "data for a task that was ended (4.2.3.4)");
 		return;
 	}
+	if (fake_data_superseded(connection, task, out) ||
+	    fake_data_lost(connection, task, false, out->flags & PDU_FINAL))
+		return;
 	if (!task->unsolicited_end && !task->r2t_count)
 		return fake_complain(connection, bhs, "data that nobody asked for (4.2.5.2)");
 	end = task->unsolicited_end ? task->unsolicited_end
@@ -474,6 +477,8 @@ void fake_full_feature(struct fake_connection *connection, const struct bhs *bhs
 		return fake_text(connection, (const void *)bhs, data, length);
 	case PDU_LOGOUT_REQUEST:
 		return take_logout(connection, bhs);
+	case PDU_SNACK:
+		return fake_snack(connection, bhs);
 	default:
 		fake_end(connection, true);
 	}

@@ -150,6 +150,8 @@ static void agree(struct fake_connection *connection, const char *name, const ch
 		connection->fast_abort = strcmp(value, "FastAbort") == 0;
 	else if (strcmp(name, "iSCSIProtocolLevel") == 0)
 		connection->protocol_level = (uint8_t)number;
+	else if (strcmp(name, "ErrorRecoveryLevel") == 0)
+		connection->level = number;
 	else if (strcmp(name, "InitialR2T") == 0)
 		connection->initial_r2t = yes;
 	else if (strcmp(name, "ImmediateData") == 0)

@@ -56,7 +56,8 @@ enum fake_verb {
 	FAKE_LOSE,    /* as if it had never come */
 	FAKE_DISCARD, /* counted as sent, and not sent */
 	FAKE_TWICE,
-	FAKE_HOLD, /* goes out behind the next PDU */
+	FAKE_HOLD,  /* goes out behind the next PDU */
+	FAKE_AGAIN, /* R2T: and one more for the same, as if nothing had come of it */
 	FAKE_CORRUPT,
 	FAKE_TRUNCATE,
 	FAKE_DELAY,
@@ -134,6 +135,7 @@ struct fake_task {
 	uint32_t unsolicited_end; /* of the burst that is coming; 0 = none */
 	uint32_t received, asked; /* bytes, both from the start */
 	uint32_t data_sn, r2t_sn;
+	bool spoiled; /* of this sequence something was lost: the rest of it does not count */
 	struct fake_r2t r2ts[FAKE_R2TS_MAX];
 	unsigned r2t_count;
 	const struct fake_action *answer;
@@ -163,6 +165,8 @@ struct fake_connection {
 	bool header_digest, data_digest, digests_on;
 	bool initial_r2t, immediate_data;
 	uint32_t max_recv, max_send, max_burst, first_burst, max_r2t;
+	unsigned level;		/* ErrorRecoveryLevel */
+	struct fake_sent *sent; /* and not acknowledged */
 
 	uint8_t protocol_level; /* RFC 7144 §7 */
 	bool fast_abort;	/* §4.2.3.4 */
@@ -234,6 +238,33 @@ void fake_text(struct fake_connection *connection, const struct bhs_text_request
 	       const uint8_t *data, uint32_t length);
 /** fake_text_find() - the value of @key in a text of @length bytes; NULL when it is not there */
 const char *fake_text_find(const void *text, size_t length, const char *key);
+
+/** fake_resend() - as it was sent before, but for the numbers that are always current */
+void fake_resend(struct fake_connection *connection, const struct bhs *bhs, const void *data,
+		 uint32_t length);
+void fake_reject(struct fake_connection *connection, const struct bhs *bhs, uint8_t reason);
+
+/* fake_target_recovery.c */
+/** fake_recovery_keep() - it is being sent: keep it until it is acknowledged */
+void fake_recovery_keep(struct fake_connection *connection, const struct bhs *bhs, const void *data,
+			uint32_t length);
+void fake_recovery_acknowledged(struct fake_connection *connection, uint32_t exp_stat_sn);
+void fake_recovery_free(struct fake_connection *connection);
+void fake_snack(struct fake_connection *connection, const struct bhs *bhs);
+/**
+ * fake_data_lost() - a Data-Out PDU of @task came
+ * @lost: it came damaged
+ * Return: true when it does not count, or not any more
+ */
+bool fake_data_lost(struct fake_connection *connection, struct fake_task *task, bool lost,
+		    bool final);
+/** fake_data_superseded() - it answers an R2T that another one has replaced */
+bool fake_data_superseded(const struct fake_connection *connection, const struct fake_task *task,
+			  const struct bhs_data_out *out);
+/** fake_data_rejected() - a Data-Out PDU whose data came damaged */
+void fake_data_rejected(struct fake_connection *connection, const struct bhs *bhs);
+/** fake_r2t_again() - ask once more for what the last R2T of the task asked */
+void fake_r2t_again(struct fake_connection *connection, const struct bhs *r2t);
 
 /* fake_target_order.c: see there */
 struct fake_order {

@@ -108,6 +108,7 @@ static const struct text_name verbs[] = {
 	{FAKE_REJECT, "reject"},   {FAKE_IGNORE, "ignore"},   {FAKE_LOSE, "lose"},
 	{FAKE_DISCARD, "discard"}, {FAKE_TWICE, "twice"},     {FAKE_HOLD, "hold"},
 	{FAKE_CORRUPT, "corrupt"}, {FAKE_TRUNCATE, "truncate"}, {FAKE_DELAY, "delay"},
+	{FAKE_AGAIN, "again"},
 	{FAKE_FREEZE, "freeze"},   {FAKE_CLOSE, "close"},     {FAKE_DROP, "drop"},
 };
 /* clang-format on */

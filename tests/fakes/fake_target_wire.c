@@ -127,26 +127,12 @@ void fake_end(struct fake_connection *connection, bool reset)
 
 /* --- out --- */
 
-static bool takes_stat_sn(const struct bhs *bhs)
-{
-	switch (pdu_opcode(bhs)) {
-	case PDU_R2T:
-		return false;
-	case PDU_NOP_IN:
-		return be32_get(bhs->initiator_task_tag) != RESERVED_TAG;
-	case PDU_DATA_IN:
-		return bhs->flags & DATA_IN_STATUS;
-	default:
-		return true;
-	}
-}
-
 static void stamp(struct fake_connection *connection, struct bhs_response *response)
 {
 	response->stat_sn = be32_of(connection->stat_sn);
 	if (response->opcode == PDU_DATA_IN && !(response->flags & DATA_IN_STATUS))
 		response->stat_sn = be32_of(0);
-	if (takes_stat_sn((struct bhs *)response))
+	if (pdu_takes_stat_sn((struct bhs *)response))
 		connection->stat_sn++;
 	response->exp_cmd_sn = be32_of(connection->exp_cmd_sn);
 	response->max_cmd_sn =
@@ -317,10 +303,31 @@ void fake_send(struct fake_connection *connection, void *bhs, const void *data, 
 	if (connection->fd < 0)
 		return;
 	stamp(connection, bhs);
+	fake_recovery_keep(connection, bhs, data, length);
 	memcpy(&pdu.bhs, bhs, BHS_LENGTH);
 	fake_buffer_add(&pdu.data, data, length);
 	send_through(connection, &pdu);
 	memcpy(bhs, &pdu.bhs, BHS_LENGTH);
+}
+
+void fake_resend(struct fake_connection *connection, const struct bhs *bhs, const void *data,
+		 uint32_t length)
+{
+	struct outgoing pdu = {};
+	struct bhs_response response;
+	be32 stat_sn;
+
+	memcpy(&response, bhs, BHS_LENGTH);
+	stat_sn = response.stat_sn;
+	/* §11.16: ExpCmdSN and MaxCmdSN are current, and StatSN of an R2T; all else is a replica */
+	if (pdu_takes_stat_sn(bhs))
+		connection->stat_sn--; /* for stamp() gives it a new one */
+	stamp(connection, &response);
+	if (response.opcode != PDU_R2T)
+		response.stat_sn = stat_sn;
+	memcpy(&pdu.bhs, &response, BHS_LENGTH);
+	fake_buffer_add(&pdu.data, data, length);
+	send_through(connection, &pdu);
 }
 
 static bool answers_a_task(uint8_t opcode)
@@ -364,6 +371,9 @@ void fake_act(struct fake_connection *connection, const struct fake_action *acti
 	case FAKE_SEND:
 		send_own(connection, action, trigger);
 		break;
+	case FAKE_AGAIN:
+		fake_r2t_again(connection, trigger);
+		break;
 	case FAKE_DELAY:
 		connection->paused_until_ms = fake_now_ms() + action->numbers[0];
 		break;
@@ -388,7 +398,7 @@ struct incoming {
 	const struct fake_action *answer;
 };
 
-static void reject(struct fake_connection *connection, const struct bhs *bhs, uint8_t reason)
+void fake_reject(struct fake_connection *connection, const struct bhs *bhs, uint8_t reason)
 {
 	struct bhs_reject bhs_reject = {
 		.opcode = PDU_REJECT,
@@ -420,7 +430,9 @@ static void act_on_incoming(struct fake_connection *connection, const struct bhs
 	case FAKE_REJECT:
 		/* a rejected command does not use up its CmdSN (§7.3) */
 		fate->lose = true;
-		reject(connection, bhs, (uint8_t)action->numbers[0]);
+		fake_reject(connection, bhs, (uint8_t)action->numbers[0]);
+		if (pdu_opcode(bhs) == PDU_DATA_OUT && action->numbers[0] == REJECT_DATA_DIGEST)
+			fake_data_rejected(connection, bhs);
 		break;
 	default:
 		fake_act(connection, action, bhs);
@@ -454,6 +466,7 @@ static void check_numbers(struct fake_connection *connection, const struct bhs *
 	if (sn_less(exp_stat_sn, connection->heard_stat_sn))
 		fake_complain(connection, bhs, "ExpStatSN goes backwards (4.2.2.2)");
 	connection->heard_stat_sn = exp_stat_sn;
+	fake_recovery_acknowledged(connection, exp_stat_sn);
 	if (opcode == PDU_DATA_OUT || opcode == PDU_SNACK)
 		return;
 	if (cmd_sn != connection->next_cmd_sn &&
