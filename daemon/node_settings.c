@@ -15,7 +15,7 @@
 
 /* The largest data segment we take: larger ones gain nothing and cost the receiver's bound. */
 #define RECV_SEGMENT_MAX_BYTES 1048576
-#define LEVEL_MAX	       1 /* ErrorRecoveryLevel, see docs/decisions/0007 */
+#define LEVEL_MAX	       1 /* ErrorRecoveryLevel, see docs/decisions/0009 */
 
 static uint32_t number(const struct record *record, const char *key, int64_t min, int64_t max)
 {
