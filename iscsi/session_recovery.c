@@ -245,6 +245,8 @@ static bool session_retry(struct session *session, struct task *task)
 {
 	if (!task->command || task->abort_wanted)
 		return true; /* an abort is due, and makes its CmdSN count (§11.6.1) */
+	if (session->management.current)
+		return true; /* it must not pass a request that says that it is over */
 	if (!recovery_may_retry(session->recovery, session_now_ns(session)))
 		return false;
 	list_remove(&task->link);
