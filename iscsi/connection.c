@@ -12,18 +12,29 @@
 #include "iscsi/settings.h"
 #include "iscsi/statistics.h"
 #include "iscsi/task.h"
+#include "iscsi/tcp_health.h"
 #include "util/cleanup.h"
 #include "util/crc32c.h"
 #include "util/ring.h"
 
-#define BATCH_PDUS  64
-#define BATCH_BYTES (1u << 20)
+#define BATCH_PDUS	64
+#define BATCH_BYTES	(1u << 20)
+#define DOUBTS_CHECK_MS 250u /* while there are any */
 
 /* One PDU of the batch that is being sent. */
 struct outgoing {
 	struct pdu_slot slot;
 	uint8_t header_digest[DIGEST_LENGTH];
 	uint8_t trailer[3 + DIGEST_LENGTH]; /* padding and data digest */
+};
+
+/* Why a connection is not well; bits. */
+enum doubt {
+	DOUBT_SILENT = 1,
+	DOUBT_UNREACHABLE = 2,
+	DOUBT_STALLED = 4,
+	DOUBT_CLOSED = 8,
+	DOUBTS_HEARD_OUT = DOUBT_SILENT | DOUBT_UNREACHABLE, /* over with the next byte */
 };
 
 struct connection {
@@ -54,7 +65,9 @@ struct connection {
 	struct deferred flush;
 
 	struct keepalive keepalive;
-	bool suspect;
+	struct tcp_health tcp;
+	uint64_t sending_ns; /* since when a send is waiting for room; 0 = none is */
+	unsigned doubts;     /* enum doubt */
 	struct ring_timer timer;
 
 	bool ending;
@@ -67,6 +80,7 @@ struct connection {
 DEFINE_OWNED(connection);
 
 static void connection_take(struct connection *connection, size_t length_bytes);
+static void connection_arm(struct connection *connection, uint32_t delay_ms);
 
 void *connection_owner(const struct connection *connection)
 {
@@ -117,6 +131,40 @@ void connection_drop(struct connection *connection, enum connection_end end, int
 	ring_defer(connection->ring, &connection->finish);
 }
 
+/* Health. */
+
+static enum nexus_health connection_health(const struct connection *connection)
+{
+	if (connection->doubts & ~(unsigned)DOUBT_CLOSED)
+		return NEXUS_SUSPECT;
+	return connection->doubts ? NEXUS_THROTTLED : NEXUS_WELL;
+}
+
+static void connection_set_doubts(struct connection *connection, unsigned doubts,
+				  const char *reason)
+{
+	enum nexus_health before = connection_health(connection);
+
+	connection->doubts = doubts;
+	if (connection_health(connection) != before && connection->ops->health_changed)
+		connection->ops->health_changed(connection, connection_health(connection), reason);
+}
+
+/* An error that is only what a router said: suspect, for a while. */
+static bool connection_bears(struct connection *connection, int error)
+{
+	uint64_t now_ns = ring_now_ns(connection->ring);
+
+	if (!tcp_health_complaint(&connection->tcp, error, now_ns))
+		return false;
+	if (keepalive_hurries(&connection->keepalive)) {
+		connection_arm(connection, DOUBTS_CHECK_MS);
+		connection_set_doubts(connection, connection->doubts | DOUBT_UNREACHABLE,
+				      "the network says that the target cannot be reached");
+	}
+	return true;
+}
+
 /* Sending. */
 
 static unsigned outgoing_fill(struct connection *connection, struct outgoing *out,
@@ -154,6 +202,7 @@ static unsigned outgoing_fill(struct connection *connection, struct outgoing *ou
 static void connection_send(struct connection *connection)
 {
 	connection->sending = true;
+	connection->sending_ns = ring_now_ns(connection->ring);
 	connection->statistics->sends++;
 	ring_sendmsg(connection->ring, &connection->send_op, connection->fd,
 		     &connection->send_message, MSG_NOSIGNAL);
@@ -227,6 +276,8 @@ static void connection_sent(struct op *op, int res, unsigned flags)
 		ring_defer(connection->ring, &connection->finish);
 		return;
 	}
+	if (res < 0 && connection_bears(connection, res))
+		res = 0;
 	if (res < 0) {
 		connection_drop(connection, CONNECTION_CLOSED_BY_TARGET, res, NULL);
 		return;
@@ -376,15 +427,6 @@ static void connection_has_let_go(struct connection *connection, size_t length_b
 	connection->ops->let_go(connection);
 }
 
-static void connection_set_suspect(struct connection *connection, bool suspect, const char *reason)
-{
-	if (connection->suspect == suspect)
-		return;
-	connection->suspect = suspect;
-	if (connection->ops->suspected)
-		connection->ops->suspected(connection, suspect, reason);
-}
-
 static void connection_received(struct op *op, int res, unsigned flags)
 {
 	struct connection *connection = container_of(op, struct connection, receive_op);
@@ -398,6 +440,13 @@ static void connection_received(struct op *op, int res, unsigned flags)
 		connection_has_let_go(connection, 0);
 		return;
 	}
+	if (res < 0 && connection_bears(connection, res)) {
+		if (connection->letting_go)
+			connection_has_let_go(connection, 0);
+		else
+			connection_receive(connection);
+		return;
+	}
 	if (res <= 0) {
 		connection_drop(connection, CONNECTION_CLOSED_BY_TARGET, res ? res : -ECONNRESET,
 				res ? NULL : "the target closed the connection");
@@ -405,8 +454,10 @@ static void connection_received(struct op *op, int res, unsigned flags)
 	}
 	connection->statistics->receives++;
 	keepalive_heard(&connection->keepalive, ring_now_ns(connection->ring));
-	if (connection->suspect)
-		connection_set_suspect(connection, false, "the target answers again");
+	tcp_health_heard(&connection->tcp);
+	if (connection->doubts & DOUBTS_HEARD_OUT)
+		connection_set_doubts(connection, connection->doubts & ~(unsigned)DOUBTS_HEARD_OUT,
+				      "the target answers again");
 	if (connection->letting_go)
 		connection_has_let_go(connection, (size_t)res);
 	else
@@ -423,6 +474,49 @@ static void connection_arm(struct connection *connection, uint32_t delay_ms)
 	 */
 	if (delay_ms && (!ring_timer_armed(&connection->timer) || connection->timer.at_ns > at_ns))
 		ring_timer_arm(connection->ring, &connection->timer, delay_ms);
+}
+
+/* Is TCP stuck? Return: the doubts that follow. */
+static unsigned connection_ask_tcp(struct connection *connection, uint64_t now_ns, const char **why)
+{
+	static const unsigned doubts[] = {
+		[TCP_CLOSED] = DOUBT_CLOSED,
+		[TCP_STALLED] = DOUBT_STALLED,
+	};
+	struct tcp_sample sample = {};
+	enum tcp_verdict verdict;
+
+	if (tcp_health_read(connection->fd, &sample))
+		keepalive_set_round_trip(&connection->keepalive, sample.rtt_us, sample.rto_us);
+	verdict = tcp_health_judge(&connection->tcp, &sample,
+				   connection->sending ? connection->sending_ns : 0, now_ns, why);
+	if (verdict != TCP_LOST)
+		return doubts[verdict];
+	connection->statistics->timeout_err++;
+	connection_drop(connection, CONNECTION_SILENT, -ETIMEDOUT, *why);
+	return 0;
+}
+
+/* On the last path, or with nothing to do, there are no doubts: they would change nothing. */
+static void connection_doubt(struct connection *connection, uint64_t now_ns)
+{
+	const char *why = "the target answers again";
+	unsigned doubts = 0;
+
+	if (keepalive_hurries(&connection->keepalive)) {
+		const char *tcp_why = NULL;
+
+		doubts = connection_ask_tcp(connection, now_ns, &tcp_why);
+		if (!connection_running(connection))
+			return;
+		why = tcp_why ? tcp_why : why;
+		doubts |= connection->doubts & DOUBT_UNREACHABLE;
+		if (keepalive_suspicious(&connection->keepalive, now_ns)) {
+			doubts |= DOUBT_SILENT;
+			why = "silent with commands outstanding";
+		}
+	}
+	connection_set_doubts(connection, doubts, why);
 }
 
 static void connection_check(struct ring_timer *timer)
@@ -445,8 +539,9 @@ static void connection_check(struct ring_timer *timer)
 		break;
 	}
 	connection_arm(connection, again_ms);
-	if (keepalive_suspicious(&connection->keepalive, now_ns))
-		connection_set_suspect(connection, true, "silent with commands outstanding");
+	connection_doubt(connection, now_ns);
+	if (connection_running(connection) && connection->doubts)
+		connection_arm(connection, DOUBTS_CHECK_MS);
 }
 
 void connection_set_busy(struct connection *connection, bool busy)
@@ -552,8 +647,10 @@ int connection_start(struct connection *connection, int fd, const struct negotia
 	connection->exp_stat_sn = exp_stat_sn;
 	connection->holding = false;
 	connection->batched = 0;
-	connection->suspect = false;
+	connection->doubts = 0;
+	connection->sending_ns = 0;
 	connection->letting_go = NULL;
+	tcp_health_start(&connection->tcp, fd);
 	keepalive_start(&connection->keepalive, keepalive, ring_now_ns(connection->ring));
 	connection_arm(connection, keepalive_first_check_ms(&connection->keepalive));
 	ring_defer(connection->ring, &connection->flush);

@@ -16,6 +16,7 @@
 
 #include "iscsi/keepalive.h"
 #include "iscsi/pdu.h"
+#include "scsi/nexus.h"
 
 struct connection;
 struct negotiated;
@@ -57,9 +58,10 @@ struct connection_ops {
 	bool (*ping)(struct connection *connection);
 	/** memory that connection_let_go() could not free at once is free now; may be NULL */
 	void (*let_go)(struct connection *connection);
-	/** commands are outstanding and it is silent, see keepalive.h; or it speaks again. @reason:
-	 * static. May be NULL */
-	void (*suspected)(struct connection *connection, bool suspect, const char *reason);
+	/** with commands outstanding it is silent, or stuck (keepalive.h, tcp_health.h); or it is
+	 * well again. @reason: static. May be NULL */
+	void (*health_changed)(struct connection *connection, enum nexus_health health,
+			       const char *reason);
 	/** socket closed, no memory of any PDU in use any more; may be started again */
 	void (*ended)(struct connection *connection, enum connection_end end, int error,
 		      const char *text);

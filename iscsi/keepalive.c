@@ -5,6 +5,8 @@
 
 #include "util/cleanup.h"
 
+#define ROUND_TRIP_MAX_MS 5000u /* longer is no round trip, but the trouble that is looked for */
+
 void keepalive_start(struct keepalive *keepalive, const struct keepalive_settings *settings,
 		     uint64_t now_ns)
 {
@@ -20,9 +22,9 @@ struct limits {
 	uint32_t interval_ms, timeout_ms;
 };
 
-static bool keepalive_hurries(const struct keepalive *keepalive)
+static uint32_t suspect_ms(const struct keepalive *keepalive)
 {
-	return keepalive->aggressive && keepalive->busy_since_ns && keepalive->settings.suspect_ms;
+	return MAX(keepalive->settings.suspect_ms, keepalive->suspect_min_ms);
 }
 
 static struct limits keepalive_limits(const struct keepalive *keepalive)
@@ -30,7 +32,9 @@ static struct limits keepalive_limits(const struct keepalive *keepalive)
 	const struct keepalive_settings *settings = &keepalive->settings;
 
 	if (keepalive_hurries(keepalive))
-		return (struct limits){settings->suspect_ms, settings->suspect_timeout_ms};
+		return (struct limits){
+			suspect_ms(keepalive),
+			MAX(settings->suspect_timeout_ms, keepalive->suspect_timeout_min_ms)};
 	return (struct limits){settings->noop_interval_ms, settings->noop_timeout_ms};
 }
 
@@ -61,7 +65,13 @@ static uint64_t quiet_since_ns(const struct keepalive *keepalive)
 bool keepalive_suspicious(const struct keepalive *keepalive, uint64_t now_ns)
 {
 	return keepalive_hurries(keepalive) &&
-	       elapsed(quiet_since_ns(keepalive), keepalive->settings.suspect_ms, now_ns);
+	       elapsed(quiet_since_ns(keepalive), suspect_ms(keepalive), now_ns);
+}
+
+void keepalive_set_round_trip(struct keepalive *keepalive, uint32_t rtt_us, uint32_t rto_us)
+{
+	keepalive->suspect_min_ms = MIN(rtt_us / 125, ROUND_TRIP_MAX_MS);
+	keepalive->suspect_timeout_min_ms = MIN(rto_us / 500, ROUND_TRIP_MAX_MS);
 }
 
 enum keepalive_verdict keepalive_check(const struct keepalive *keepalive, uint64_t now_ns,

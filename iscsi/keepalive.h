@@ -24,6 +24,7 @@ struct keepalive {
 	uint64_t heard_ns;	/* when the last bytes came */
 	uint64_t busy_since_ns; /* when commands became outstanding; 0 = idle */
 	uint64_t pinged_ns;	/* when the unanswered ping was sent; 0 = none */
+	uint32_t suspect_min_ms, suspect_timeout_min_ms; /* what a long way takes anyhow */
 };
 
 enum keepalive_verdict {
@@ -67,6 +68,18 @@ static inline void keepalive_answered(struct keepalive *keepalive)
  */
 enum keepalive_verdict keepalive_check(const struct keepalive *keepalive, uint64_t now_ns,
 				       uint32_t *again_ms);
+
+/**
+ * keepalive_set_round_trip() - over a long way silence is taken for less: 8 round trips before it
+ * is suspicious, and two retransmission timeouts (RFC 6298) more before it is the end
+ */
+void keepalive_set_round_trip(struct keepalive *keepalive, uint32_t rtt_us, uint32_t rto_us);
+
+/** keepalive_hurries() - silence counts in fractions of a second: busy, and other paths exist */
+static inline bool keepalive_hurries(const struct keepalive *keepalive)
+{
+	return keepalive->aggressive && keepalive->busy_since_ns && keepalive->settings.suspect_ms;
+}
 
 /** keepalive_suspicious() - busy, other paths exist, and it has been silent for suspect_ms */
 bool keepalive_suspicious(const struct keepalive *keepalive, uint64_t now_ns);

@@ -78,6 +78,7 @@ static void session_ended(struct connection *connection, enum connection_end end
 	ring_timer_disarm(session->ring, &session->management_timer);
 	ring_timer_disarm(session->ring, &session->logout_timer);
 	ring_timer_disarm(session->ring, &session->async_timer);
+	ring_timer_disarm(session->ring, &session->window_timer);
 	ring_timer_disarm(session->ring, &session->recovery_timer);
 	if (session->target_asked)
 		loss = SESSION_LOSS_ASKED;
@@ -92,11 +93,49 @@ static void session_ended(struct connection *connection, enum connection_end end
 
 /* Units. */
 
-static void session_suspected(struct connection *connection, bool suspect, const char *reason)
+/* A suspect connection is worse than a window that is closed. */
+static void session_tell_health(struct session *session, const char *reason)
+{
+	enum nexus_health health = session->connection_health;
+
+	if (health == NEXUS_WELL && session->throttled)
+		health = NEXUS_THROTTLED;
+	logical_units_set_health(&session->units, health, reason);
+}
+
+static void session_health_changed(struct connection *connection, enum nexus_health health,
+				   const char *reason)
 {
 	struct session *session = connection_owner(connection);
 
-	logical_units_set_health(&session->units, suspect ? NEXUS_SUSPECT : NEXUS_WELL, reason);
+	session->connection_health = health;
+	session_tell_health(session, reason);
+}
+
+void session_window_timeout(struct ring_timer *timer)
+{
+	struct session *session = container_of(timer, struct session, window_timer);
+
+	if (list_empty(&session->queued))
+		return;
+	if (session->throttled && logical_units_have_other_paths(&session->units)) {
+		session_drop(session, "the target takes no commands");
+		return;
+	}
+	ring_timer_arm(session->ring, timer, WINDOW_DROP_MS - WINDOW_THROTTLED_MS);
+	if (session->throttled)
+		return;
+	session->throttled = true;
+	session_tell_health(session, "the target takes no commands");
+}
+
+void session_window_opened(struct session *session)
+{
+	ring_timer_disarm(session->ring, &session->window_timer);
+	if (!session->throttled)
+		return;
+	session->throttled = false;
+	session_tell_health(session, "the target takes commands again");
 }
 
 static void session_role_changed(void *owner)
@@ -141,7 +180,7 @@ static const struct connection_ops session_connection_ops = {
 	.damaged = session_damaged,
 	.ping = session_ping,
 	.let_go = session_let_go,
-	.suspected = session_suspected,
+	.health_changed = session_health_changed,
 	.ended = session_ended,
 };
 
@@ -170,6 +209,7 @@ int session_new(struct ring *ring, const struct session_settings *settings,
 	ring_timer_init(&session->deadline_timer, session_check_deadlines);
 	ring_timer_init(&session->logout_timer, session_logout_timeout);
 	ring_timer_init(&session->async_timer, session_async_window_over);
+	ring_timer_init(&session->window_timer, session_window_timeout);
 	ring_timer_init(&session->recovery_timer, session_recovery_tick);
 	session->tasks = calloc(settings->commands_max, sizeof(*session->tasks));
 	if (settings->ping_bytes)
@@ -230,6 +270,8 @@ int session_attach(struct session *session, int fd, const struct negotiated *neg
 	session->logout_wanted = session->logout_due = session->logout_sent = false;
 	session->logout_complete = session->tasks_over = false;
 	session->target_asked = false;
+	session->throttled = false;
+	session->connection_health = NEXUS_WELL;
 	session->wait_seconds = 0;
 	r = session_recovery_attach(session, outcome);
 	if (r < 0) {

@@ -97,12 +97,22 @@ struct session {
 	unsigned wait_seconds; /* it wants no login before */
 
 	struct list units; /* struct logical_unit */
+	enum nexus_health connection_health;
+	bool throttled;			/* a command has waited for the window for long */
+	struct ring_timer window_timer; /* runs while one waits */
 };
 
 static inline bool session_window_open(const struct session *session)
 {
 	return sn_less_equal(session->cmd_sn, session->max_cmd_sn);
 }
+
+/* The window is closed with a command waiting. */
+#define WINDOW_THROTTLED_MS 5000u  /* so long, and the units are throttled */
+#define WINDOW_DROP_MS	    15000u /* so long, and the session ends, if other paths exist */
+void session_window_timeout(struct ring_timer *timer);
+/** session_window_opened() - commands may leave (again) */
+void session_window_opened(struct session *session);
 
 /* session_receive.c: see struct connection_ops */
 int session_header(struct connection *connection, const struct bhs *bhs, void **data,

@@ -292,8 +292,10 @@ static void session_update_window(struct session *session, const struct bhs_resp
 		return;
 	if (sn_less(session->max_cmd_sn, max_cmd_sn))
 		session->max_cmd_sn = max_cmd_sn;
-	if (!was_open && session_window_open(session))
+	if (!was_open && session_window_open(session)) {
 		connection_kick(session->connection);
+		session_window_opened(session);
+	}
 	if (session->recovery)
 		recovery_acknowledged(session->recovery, exp_cmd_sn, ring_now_ns(session->ring));
 }

@@ -122,8 +122,13 @@ static bool session_next_command(struct session *session, struct pdu_slot *slot)
 				    ? session_first_not_held(session)
 				    : list_first(&session->queued, struct task, link);
 
-	if (!task || !session_window_open(session))
+	if (!task)
 		return false;
+	if (!session_window_open(session)) {
+		if (!ring_timer_armed(&session->window_timer))
+			ring_timer_arm(session->ring, &session->window_timer, WINDOW_THROTTLED_MS);
+		return false;
+	}
 	list_remove(&task->link);
 	/* CmdSN is given at the moment of sending: whatever has one is sent (§4.2.2.1). */
 	task_command_pdu(task, &session->negotiated, session->cmd_sn++, slot);

@@ -76,6 +76,7 @@ void session_command_over(struct session *session, const struct scsi_command *co
 	if (--session->outstanding > 0)
 		return;
 	connection_set_busy(session->connection, false);
+	ring_timer_disarm(session->ring, &session->window_timer);
 	if (session->logout_wanted)
 		session_logout_now(session);
 }

@@ -37,6 +37,7 @@ struct fake_wire {
 	int64_t sent_cut, given_cut;
 	int64_t sent, given;
 	int end_error, send_error;
+	int complaint; /* 0 = none */
 	size_t receive_limit, send_limit;
 	bool (*peer)(void *userdata);
 	void *userdata;
@@ -195,6 +196,11 @@ void fake_wire_cancel_late(struct fake_wire *wire, bool late)
 	wire->cancel_late = late;
 }
 
+void fake_wire_complain(struct fake_wire *wire, int error)
+{
+	wire->complaint = error;
+}
+
 /* What util/ring does on descriptors. */
 
 void ring_recvmsg(struct ring *ring, struct op *op, int fd, struct msghdr *message, int flags)
@@ -242,6 +248,13 @@ static bool receive(struct fake_wire *wire)
 		return false;
 	if (pending->cancelled && !(wire->cancel_late && left)) {
 		finish(pending, -ECANCELED);
+		return true;
+	}
+	if (wire->complaint) {
+		int complaint = wire->complaint;
+
+		wire->complaint = 0;
+		finish(pending, complaint);
 		return true;
 	}
 	if (!left && !wire->ended && wire->given_cut != 0)

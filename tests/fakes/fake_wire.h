@@ -47,6 +47,8 @@ const uint8_t *fake_wire_unread(const struct fake_wire *wire, size_t *length);
 void fake_wire_forget(struct fake_wire *wire);
 /** fake_wire_end() - behind them: 0 = FIN, or -errno such as -ECONNRESET */
 void fake_wire_end(struct fake_wire *wire, int error);
+/** fake_wire_complain() - the next receive ends with @error, once: what a router says (ICMP) */
+void fake_wire_complain(struct fake_wire *wire, int error);
 /** fake_wire_taken() - bytes that were sent and not skipped yet */
 const uint8_t *fake_wire_taken(const struct fake_wire *wire, size_t *length);
 /** fake_wire_skip() - the peer has read @length of them */

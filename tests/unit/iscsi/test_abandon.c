@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -303,18 +304,23 @@ static void health_changed(struct nexus_holder *holder, struct nexus *nexus, con
 	watch->health = nexus->health;
 }
 
-static void start_watched(struct fixture *f, struct watch *watch)
+static void start_with(struct fixture *f, struct watch *watch, uint32_t suspect_timeout_ms)
 {
 	fixture_init(f);
 	f->settings.noop_interval_ms = 5000;
 	f->settings.noop_timeout_ms = 3000;
 	f->settings.suspect_ms = 250;
-	f->settings.suspect_timeout_ms = 750;
+	f->settings.suspect_timeout_ms = suspect_timeout_ms;
 	fixture_attach(f);
 	*watch = (struct watch){.holder.health_changed = health_changed};
 	f->nexus->holder = &watch->holder;
 	nexus_set_last_path(f->nexus, false);
 	fixture_advance(f, 1000);
+}
+
+static void start_watched(struct fixture *f, struct watch *watch)
+{
+	start_with(f, watch, 750);
 }
 
 static void silence_under_commands_makes_every_unit_suspect_until_a_byte_comes(void **state)
@@ -416,6 +422,128 @@ static void abandoned_reads_keep_the_session_busy_so_that_its_death_is_noticed(v
 	fixture_deinit(&f);
 }
 
+/* --- a window that stays closed --- */
+
+static void a_window_that_stays_closed_throttles_and_then_ends_the_session(void **state)
+{
+	struct watch watch;
+	struct fixture f;
+	struct io *sent, *waiting;
+	be32 tag;
+
+	start_watched(&f, &watch);
+	f.target.window = 0; /* by hand */
+	for (uint32_t i = 0; i < 32; i++)
+		sent = read_of(&f);
+	waiting = io_read(&f, 0, 4);
+	tag = take_tag(&f);
+	for (unsigned ms = 0; ms < 5000; ms += 200) { /* it lives, and answers pings only */
+		assert_int_equal(f.nexus->health, NEXUS_WELL);
+		target_nop_in(&f.target, RESERVED_TAG, RESERVED_TAG, 0);
+		fixture_run(&f);
+		fixture_advance(&f, 200);
+	}
+	assert_int_equal(watch.health, NEXUS_THROTTLED);
+	f.target.max_cmd_sn++;
+	send_rest(&f, tag, 0, 0); /* a command was answered: one more may come */
+	assert_int_equal(watch.health, NEXUS_WELL);
+	assert_int_equal(watch.calls, 2);
+	io_read(&f, 0, 4);
+	for (unsigned ms = 0; ms < 15000; ms += 200) {
+		assert_int_equal(f.lost, 0);
+		target_nop_in(&f.target, RESERVED_TAG, RESERVED_TAG, 0);
+		fixture_run(&f);
+		fixture_advance(&f, 200);
+	}
+	fixture_run(&f);
+	fixture_lost(&f, SESSION_LOSS_LOCAL, "takes no commands");
+	io_ended(sent, SCSI_IN_DOUBT);
+	io_ended(waiting, SCSI_IN_DOUBT);
+	fixture_deinit(&f);
+}
+
+static void the_last_path_waits_for_the_window_however_long_it_takes(void **state)
+{
+	struct watch watch;
+	struct fixture f;
+	struct io *waiting;
+
+	start_watched(&f, &watch);
+	nexus_set_last_path(f.nexus, true);
+	f.target.window = 0;
+	for (uint32_t i = 0; i < 32; i++)
+		read_of(&f);
+	waiting = io_read(&f, 0, 4);
+	for (unsigned ms = 0; ms < 60000; ms += 500) {
+		target_nop_in(&f.target, RESERVED_TAG, RESERVED_TAG, 0);
+		fixture_run(&f);
+		fixture_advance(&f, 500);
+	}
+	assert_int_equal(f.lost, 0);
+	assert_int_equal(watch.health, NEXUS_THROTTLED);
+	io_pending(waiting);
+	fixture_deinit(&f);
+}
+
+/* --- what the network says --- */
+
+static void a_router_that_says_unreachable_makes_it_suspect_and_then_ends_it(void **state)
+{
+	static const int errors[] = {-EHOSTUNREACH, -ENETUNREACH, -EHOSTDOWN,
+				     -ECONNREFUSED, -ENOPROTOOPT, -EACCES};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		struct watch watch;
+		struct fixture f;
+
+		start_with(&f, &watch, 5000);
+		read_of(&f);
+		fake_wire_complain(f.wire, errors[i]);
+		fixture_run(&f);
+		assert_int_equal(watch.health, NEXUS_SUSPECT);
+		fixture_advance(&f, 900);
+		fake_wire_complain(f.wire, errors[i]); /* again: the first one counts */
+		fixture_run(&f);
+		assert_int_equal(f.lost, 0);
+		fixture_advance(&f, 350);
+		fixture_lost(&f, SESSION_LOSS_TIMEOUT, "cannot be reached");
+		fixture_deinit(&f);
+	}
+}
+
+static void after_a_complaint_the_next_byte_makes_it_well_again(void **state)
+{
+	struct watch watch;
+	struct fixture f;
+	be32 tag;
+
+	start_watched(&f, &watch);
+	read_of(&f);
+	tag = take_tag(&f);
+	fake_wire_complain(f.wire, -EHOSTUNREACH);
+	fixture_run(&f);
+	assert_int_equal(watch.health, NEXUS_SUSPECT);
+	send_rest(&f, tag, 0, 0);
+	assert_int_equal(watch.health, NEXUS_WELL);
+	expect_life(&f);
+	fixture_deinit(&f);
+}
+
+static void on_the_last_path_a_complaint_changes_nothing(void **state)
+{
+	struct watch watch;
+	struct fixture f;
+
+	start_watched(&f, &watch);
+	nexus_set_last_path(f.nexus, true);
+	read_of(&f);
+	fake_wire_complain(f.wire, -EHOSTUNREACH);
+	fixture_advance(&f, 3000);
+	assert_int_equal(watch.calls, 0);
+	assert_int_equal(f.lost, 0);
+	fixture_deinit(&f);
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(void)
@@ -435,6 +563,11 @@ int main(void)
 		TEST(neither_idleness_nor_the_last_path_is_suspected),
 		TEST(a_new_connection_is_well_and_so_is_none),
 		TEST(abandoned_reads_keep_the_session_busy_so_that_its_death_is_noticed),
+		TEST(a_window_that_stays_closed_throttles_and_then_ends_the_session),
+		TEST(the_last_path_waits_for_the_window_however_long_it_takes),
+		TEST(a_router_that_says_unreachable_makes_it_suspect_and_then_ends_it),
+		TEST(after_a_complaint_the_next_byte_makes_it_well_again),
+		TEST(on_the_last_path_a_complaint_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

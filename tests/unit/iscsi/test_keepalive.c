@@ -197,6 +197,35 @@ static void the_longest_times_do_not_wrap(void **state)
 			 KEEPALIVE_PING);
 }
 
+static void a_long_way_is_given_more_time_and_a_broken_one_not_for_ever(void **state)
+{
+	static const struct {
+		uint32_t rtt_us, rto_us, suspect_ms, timeout_ms;
+	} rows[] = {
+		{100, 200000, 250, 750},	 {31250, 375000, 250, 750},
+		{50000, 375500, 400, 751},	 {100000, 600000, 800, 1200},
+		{9000000, 60000000, 5000, 5000},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const uint64_t start = 1000000 * MS;
+		struct keepalive keepalive = {.aggressive = true};
+		uint64_t now = start + rows[i].suspect_ms * MS;
+		uint32_t again_ms;
+
+		keepalive_start(&keepalive, &usual, start);
+		keepalive_set_round_trip(&keepalive, rows[i].rtt_us, rows[i].rto_us);
+		keepalive_busy(&keepalive, start);
+		assert_false(keepalive_suspicious(&keepalive, now - 1));
+		assert_int_equal(keepalive_check(&keepalive, now - 1, &again_ms), KEEPALIVE_FINE);
+		assert_true(keepalive_suspicious(&keepalive, now));
+		assert_int_equal(keepalive_check(&keepalive, now, &again_ms), KEEPALIVE_PING);
+		assert_int_equal(again_ms, rows[i].timeout_ms);
+		keepalive_idle(&keepalive);
+		assert_false(keepalive_suspicious(&keepalive, now));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +235,7 @@ int main(void)
 		cmocka_unit_test(what_is_zero_is_off),
 		cmocka_unit_test(a_new_connection_keeps_the_mood_and_nothing_else),
 		cmocka_unit_test(the_longest_times_do_not_wrap),
+		cmocka_unit_test(a_long_way_is_given_more_time_and_a_broken_one_not_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
