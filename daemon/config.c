@@ -25,6 +25,7 @@ static const struct text_name exporters[] = {{0, "auto"}, {0, "ublk"}, {0, "nbd"
 static const struct text_name selectors[] = {
 	{0, "service-time"}, {0, "round-robin"}, {0, "queue-length"}};
 static const struct text_name nevers[] = {{0, "never"}};
+static const struct text_name offs[] = {{0, "off"}};
 static const struct text_name retries[] = {{-1, "queue"}, {0, "fail"}};
 
 #define NAMES(names) names, ARRAY_SIZE(names)
@@ -58,6 +59,8 @@ static const struct setting settings[] = {
 	 "Pause after the first failed login; it doubles with each one more."},
 	{"reconnect.max", SETTING_DURATION, "s", 10, 3600000, "30 s", NO_NAMES, AT(reconnect_max_ms),
 	 "Longest pause between two logins."},
+	{"inventory.poll", SETTING_DURATION, "s", 100, 86400000, "30 s", NAMES(offs), AT(inventory_poll_ms),
+	 "How often each session is asked for its list of units, besides when the target says that it has changed."},
 	{"records.dir", SETTING_TEXT, NULL, ANY, "", NO_NAMES, AT(records_dir),
 	 "Folder of the record database; empty is /etc/iscsi, or /var/lib/iscsi where only that one has nodes."},
 };

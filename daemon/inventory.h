@@ -7,6 +7,7 @@
  * session's worker; asked for and answered on the control thread.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,20 +20,34 @@ struct session_host;
 
 struct inventory_unit {
 	uint64_t lun;
+	bool listed; /* false: only known from before, and probed nevertheless */
 	enum probe_verdict verdict;
 	struct unit unit;
 	char text[160]; /* why it is no disk, or cannot be used */
 };
 
+struct inventory_settings {
+	const uint64_t *known; /* LUNs that the session showed before; copied */
+	size_t known_count;
+	bool only_changes; /* nothing is probed when the list is the known one */
+};
+
+/* Valid during done(). */
+struct inventory_result {
+	int error;	/* -errno when the list of units could not be had */
+	bool unchanged; /* with only_changes: @units is empty */
+	const struct inventory_unit *units;
+	size_t count;
+};
+
 /**
- * inventory_start() - look at everything behind a session that is logged in
- * @done: runs exactly once unless cancelled; the inventory is freed when it returns. @error: 0, or
- *        -errno when the list of units could not be had; @units are valid during the call
+ * inventory_start() - look at everything behind a session that is logged in, and at what was there
+ * @done: runs exactly once unless cancelled; the inventory is freed when it returns
  * Return: 0 or -ENOMEM
  */
 int inventory_start(struct session_host *host, struct mailbox *home,
-		    void (*done)(int error, const struct inventory_unit *units, size_t count,
-				 void *userdata),
+		    const struct inventory_settings *settings,
+		    void (*done)(const struct inventory_result *result, void *userdata),
 		    void *userdata, struct inventory **ret);
 
 /** inventory_cancel() - done() will not run; NULL is fine */

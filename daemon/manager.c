@@ -327,6 +327,7 @@ int manager_new(sd_event *event, const struct manager_settings *settings, struct
 	if (manager_open(manager, settings, error) < 0)
 		return -1;
 	manager_watch_links(manager);
+	manager_poll_units(manager);
 	manager->ready = true;
 	*ret = take(manager);
 	return 0;
@@ -345,6 +346,7 @@ void manager_free(struct manager *manager)
 			;
 	link_monitor_free(manager->links);
 	sd_event_source_disable_unref(manager->mail);
+	sd_event_source_disable_unref(manager->poll_timer);
 	sd_event_source_disable_unref(manager->stop_timer);
 	mailbox_free(manager->home);
 	manager_free_nodes(manager);

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <systemd/sd-event.h>
 
-#include "daemon/inventory.h"
 #include "daemon/links.h"
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
@@ -21,8 +20,6 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/text.h"
-
-#define RESCAN_MS 2000 /* when a unit was not ready, or could not be looked at */
 
 /* Device links. */
 
@@ -67,25 +64,6 @@ static void device_links(struct map_device *device, bool set)
 		path_link(device, path, set);
 }
 
-/* Looking again. */
-
-static int rescan_now(struct sd_event_source *source, uint64_t now_us, void *userdata)
-{
-	struct managed_session *managed = userdata;
-
-	managed->rescan_timer = sd_event_source_disable_unref(managed->rescan_timer);
-	manager_scan(managed);
-	return 0;
-}
-
-static void rescan_later(struct managed_session *managed)
-{
-	if (!managed->rescan_timer)
-		sd_event_add_time_relative(managed->manager->event, &managed->rescan_timer,
-					   CLOCK_MONOTONIC, RESCAN_MS * UINT64_C(1000), 100000,
-					   rescan_now, managed);
-}
-
 /* Links that we make ourselves, and the same by udev where it runs. */
 static void device_names(struct map_device *device, bool set)
 {
@@ -105,6 +83,25 @@ static void device_names(struct map_device *device, bool set)
 
 /* What maps report. */
 
+static void map_end(struct manager *manager, struct map_device *device)
+{
+	manager_notify_removed(manager, OBJECT_MAP, &device->view);
+	list_remove(&device->view.link);
+	map_device_free(device);
+}
+
+static void on_withdrawn_empty(struct map_device *device, int error, void *userdata)
+{
+	/* It is being made: on_device_changed() comes, and ends it. */
+	if (error == -EBUSY && device->stage == DISK_CREATING)
+		return;
+	if (error < 0)
+		log_error("map %s: its device cannot be taken away: %s", device->view.name,
+			  strerror(-error));
+	else
+		map_end(userdata, device);
+}
+
 static void on_device_withdrawn(struct map_device *device, void *userdata)
 {
 	device_names(device, false);
@@ -114,10 +111,15 @@ static void on_device_changed(struct map_device *device, void *userdata)
 {
 	struct manager *manager = userdata;
 
+	if (device->ending && (device->stage == DISK_LIVE || device->stage == DISK_FAILED)) {
+		map_device_withdraw(device, true, on_withdrawn_empty, manager);
+		return;
+	}
 	if (device->stage == DISK_LIVE && !device->named)
 		device_names(device, true);
 	manager_notify_changed(manager, OBJECT_MAP, &device->view);
 	manager_notify_changed(manager, OBJECT_MANAGER, manager);
+	manager_check_rescans(manager);
 	manager_check_logins(manager);
 	if (manager->stopping)
 		manager_stop_step(manager);
@@ -166,24 +168,8 @@ static void on_path_changed(struct map_path *path, enum path_state from, void *u
 		      active_paths(path->device), all_paths(path->device));
 	/* Its session is up: only a look at the unit can bring it back. */
 	if (view->state == PATH_FAILED && view->session->state == SESSION_STATE_LOGGED_IN)
-		rescan_later(managed_of(view->session));
+		manager_rescan_later(managed_of(view->session));
 	manager_check_logins(manager);
-}
-
-static void map_end(struct manager *manager, struct map_device *device)
-{
-	manager_notify_removed(manager, OBJECT_MAP, &device->view);
-	list_remove(&device->view.link);
-	map_device_free(device);
-}
-
-static void on_withdrawn_empty(struct map_device *device, int error, void *userdata)
-{
-	if (error < 0)
-		log_error("map %s: its device cannot be taken away: %s", device->view.name,
-			  strerror(-error));
-	else
-		map_end(userdata, device);
 }
 
 static void on_path_removed(struct map_path *path, void *userdata)
@@ -202,12 +188,22 @@ static void on_path_removed(struct map_path *path, void *userdata)
 	list_for_each (unit, &session->units, link)
 		if (unit->path == &path->view)
 			unit->path = NULL;
-	if (list_empty(&device->view.paths))
+	if (list_empty(&device->view.paths)) {
+		device->ending = true;
 		map_device_withdraw(device, true, on_withdrawn_empty, manager);
-	else
+	} else {
 		manager_notify_changed(manager, OBJECT_MAP, &device->view);
+	}
 	if (managed_of(session)->leaving)
 		manager_session_left(managed_of(session));
+	else
+		manager_scan(managed_of(session)); /* its LUN may be another unit's by now */
+}
+
+/* SPC-4: REPORTED LUNS DATA HAS CHANGED; the other sessions have no I/O that would tell them. */
+static bool concerns_the_target(uint8_t asc, uint8_t ascq)
+{
+	return asc == 0x3f && ascq == 0x0e;
 }
 
 static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void *userdata)
@@ -215,7 +211,10 @@ static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void 
 	manager_event(userdata, OBJECT_PATH, &path->view, LOG_NOTICE, "unit-attention",
 		      "map %s: the unit reports a change (%02x/%02x), looking again",
 		      path->view.map->name, asc, ascq);
-	manager_scan(managed_of(path->view.session));
+	if (concerns_the_target(asc, ascq))
+		manager_scan_target(userdata, path->view.session->target);
+	else
+		manager_scan(managed_of(path->view.session));
 }
 
 static void on_event(struct map_device *device, int severity, const char *id, const char *text,
@@ -287,13 +286,17 @@ static struct map_device *make_device(struct managed_session *managed, const str
 	return device;
 }
 
-static void join_map(struct managed_session *managed, struct unit_view *unit)
+void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 {
 	struct manager *manager = managed->manager;
 	struct map_device *device = find_device(manager, unit->unit.identity.wwid);
 	struct map_path *path;
 	int r;
 
+	if (device && device->ending) {
+		manager_rescan_later(managed); /* the device of before is being taken away */
+		return;
+	}
 	if (device && !unit_geometry_equal(&device->view.unit.limits, &unit->unit.limits)) {
 		manager_event(manager, OBJECT_SESSION, unit->session, LOG_ERR, "geometry-differs",
 			      "unit %s has another size through portal %s than through the paths "
@@ -318,204 +321,6 @@ static void join_map(struct managed_session *managed, struct unit_view *unit)
 	map_device_expose(device);
 }
 
-static void check_path(struct managed_session *managed, struct unit_view *unit,
-		       const struct inventory_unit *found)
-{
-	struct map_path *path = map_path_of(unit->path);
-	const struct unit *expected = &path->device->view.unit;
-
-	if (found->verdict == PROBE_NOT_READY || found->verdict == PROBE_FAILED)
-		return; /* stays as it is: no I/O before it was seen to be the right one */
-	if (found->verdict == PROBE_FOUND &&
-	    unit_identity_equal(&expected->identity, &found->unit.identity) &&
-	    unit_geometry_equal(&expected->limits, &found->unit.limits)) {
-		map_path_verified(path);
-		return;
-	}
-	manager_event(managed->manager, OBJECT_PATH, unit->path, LOG_ERR, "wrong-unit",
-		      "map %s: another unit answers behind portal %s, LUN %" PRIu64
-		      ": the path is not used",
-		      path->device->view.name, unit->session->persistent_address, unit->number);
-	map_path_quarantine(path, "another unit answers behind it");
-}
-
-static struct unit_view *find_unit(struct session_view *session, uint64_t lun)
-{
-	struct unit_view *unit;
-
-	list_for_each (unit, &session->units, link)
-		if (unit->lun == lun)
-			return unit;
-	return NULL;
-}
-
-static void reconcile_unit(struct managed_session *managed, const struct inventory_unit *found)
-{
-	struct session_view *session = &managed->supervisor->view;
-	struct unit_view *unit = find_unit(session, found->lun);
-
-	if (!unit) {
-		unit = calloc(1, sizeof(*unit));
-		if (!unit)
-			return;
-		unit->lun = found->lun;
-		unit->number = lun_number(found->lun);
-		unit->session = session;
-		list_append(&session->units, &unit->link);
-	}
-	if (unit->path) {
-		check_path(managed, unit, found);
-		return;
-	}
-	unit->unit = found->unit;
-	unit->disk = found->verdict == PROBE_FOUND;
-	if (unit->disk)
-		join_map(managed, unit);
-	else if (found->verdict != PROBE_NO_DISK)
-		log_warning("session %u, LUN %" PRIu64 ": %s", session->sid, unit->number,
-			    found->text);
-}
-
-static bool was_found(const struct inventory_unit *units, size_t count, uint64_t lun)
-{
-	for (size_t i = 0; i < count; i++)
-		if (units[i].lun == lun)
-			return true;
-	return false;
-}
-
-/*
- * A target that has just started may show its units a moment later. So what was not used since the
- * login is looked for a second time, before it is taken for unmapped: that may lose the map.
- */
-static void miss_unit(struct managed_session *managed, struct unit_view *unit)
-{
-	if (!unit->missing && !path_state_carries(unit->path->state))
-		rescan_later(managed);
-	else
-		map_path_unmapped(map_path_of(unit->path), "the target shows the unit no more");
-	unit->missing = true;
-}
-
-/* Units that the target shows no more. */
-static void drop_missing(struct managed_session *managed, const struct inventory_unit *units,
-			 size_t count)
-{
-	struct session_view *session = &managed->supervisor->view;
-	struct unit_view *unit, *next;
-
-	list_for_each_safe (unit, next, &session->units, link) {
-		if (was_found(units, count, unit->lun)) {
-			unit->missing = false;
-			continue;
-		}
-		if (unit->path) {
-			miss_unit(managed, unit);
-			continue;
-		}
-		list_remove(&unit->link);
-		free(unit);
-	}
-}
-
-/* Requests that wait for a scan. */
-struct rescan_request {
-	struct list link;
-	manager_done *done;
-	void *userdata;
-};
-
-static void answer_waiters(struct managed_session *managed, const struct error *error)
-{
-	struct rescan_request *request;
-
-	while ((request = list_pop(&managed->waiters, struct rescan_request, link))) {
-		request->done(error, request->userdata);
-		free(request);
-	}
-}
-
-static void on_inventory(int error, const struct inventory_unit *units, size_t count,
-			 void *userdata)
-{
-	struct managed_session *managed = userdata;
-	struct session_view *session = &managed->supervisor->view;
-	owned_error struct error failure = ERROR_INIT;
-	bool again = managed->scan_again;
-
-	managed->inventory = NULL;
-	managed->scan_again = false;
-	if (error < 0) {
-		error_set(&failure, ERROR_FAILED, "the target's units cannot be listed: %s",
-			  strerror(-error));
-		log_warning("session %u: %s", session->sid, failure.text);
-		rescan_later(managed);
-	} else {
-		for (size_t i = 0; i < count; i++) {
-			reconcile_unit(managed, &units[i]);
-			if (units[i].verdict == PROBE_NOT_READY || units[i].verdict == PROBE_FAILED)
-				rescan_later(managed);
-		}
-		drop_missing(managed, units, count);
-	}
-	managed->scanned = true;
-	manager_notify_changed(managed->manager, OBJECT_SESSION, session);
-	answer_waiters(managed, &failure);
-	if (again)
-		manager_scan(managed);
-	manager_check_logins(managed->manager);
-}
-
-void manager_scan(struct managed_session *managed)
-{
-	if (managed->supervisor->view.state != SESSION_STATE_LOGGED_IN)
-		return;
-	if (managed->inventory) {
-		managed->scan_again = true;
-		return;
-	}
-	if (inventory_start(managed->supervisor->host, managed->manager->home, on_inventory,
-			    managed, &managed->inventory) < 0)
-		rescan_later(managed);
-}
-
-void manager_scan_cancel(struct managed_session *managed)
-{
-	struct error lost = {.code = ERROR_SESSION_NOT_CONNECTED,
-			     .text = (char *)"the session was lost"};
-
-	inventory_cancel(managed->inventory);
-	managed->inventory = NULL;
-	managed->scan_again = false;
-	managed->rescan_timer = sd_event_source_disable_unref(managed->rescan_timer);
-	answer_waiters(managed, &lost);
-}
-
-void manager_rescan(struct manager *manager, struct session_view *session, manager_done *done,
-		    void *userdata)
-{
-	struct managed_session *managed = managed_of(session);
-	struct rescan_request *request;
-	owned_error struct error error = ERROR_INIT;
-
-	if (session->state != SESSION_STATE_LOGGED_IN) {
-		error_set(&error, ERROR_SESSION_NOT_CONNECTED, "session %u is not connected",
-			  session->sid);
-		done(&error, userdata);
-		return;
-	}
-	request = calloc(1, sizeof(*request));
-	if (!request) {
-		error_set(&error, ERROR_NO_MEMORY, "no memory");
-		done(&error, userdata);
-		return;
-	}
-	request->done = done;
-	request->userdata = userdata;
-	list_append(&managed->waiters, &request->link);
-	manager_scan(managed);
-}
-
 /* Sessions come and go. */
 
 void manager_session_lost(struct managed_session *managed, const char *reason, bool fenced)
@@ -525,7 +330,8 @@ void manager_session_lost(struct managed_session *managed, const char *reason, b
 	managed->scanned = false;
 	manager_scan_cancel(managed);
 	list_for_each (unit, &managed->supervisor->view.units, link) {
-		unit->missing = false;
+		unit->gone_looks = 0;
+		unit->told = unit->held = false;
 		if (!unit->path)
 			continue;
 		map_path_lost(map_path_of(unit->path), reason);

@@ -5,9 +5,9 @@
 /*
  * What the files of the manager share: manager.c (life, observers, look-ups), manager_nodes.c
  * (records), manager_login.c and manager_logout.c (the operations), manager_sessions.c (what
- * supervisors tell), manager_maps.c (units into maps), manager_links.c (network interfaces),
- * manager_statistics.c, manager_discovery.c and manager_records.c (other records). Nobody else
- * includes this.
+ * supervisors tell), manager_inventory.c (what sessions show), manager_maps.c (units into maps),
+ * manager_links.c (network interfaces), manager_statistics.c, manager_discovery.c and
+ * manager_records.c (other records). Nobody else includes this.
  */
 
 #include "daemon/config.h"
@@ -39,7 +39,7 @@ struct manager {
 	struct link_monitor *links;
 	uint32_t next_sid;
 	bool ready, stopping;
-	struct sd_event_source *stop_timer;
+	struct sd_event_source *poll_timer, *stop_timer;
 	uint64_t stop_force_us; /* CLOCK_REALTIME: when a stop is done by force */
 	void (*stopped)(struct manager *manager, void *userdata);
 	void *stopped_userdata;
@@ -54,7 +54,8 @@ struct managed_session {
 	bool scanned;		     /* its units are known since it was last logged in */
 	bool scan_again;	     /* something changed while they were looked at */
 	struct sd_event_source *rescan_timer;
-	struct list waiters; /* struct rescan_request */
+	struct list waiters;	 /* struct rescan_request */
+	struct error look_error; /* why the last look saw nothing */
 
 	unsigned interface_index; /* that its connection goes over; 0 = not known */
 	bool planned;		  /* to be logged out together with others */
@@ -139,10 +140,23 @@ void manager_login_gave_up(struct manager *manager, const struct session_view *s
 /** manager_stop_step() - go on with the stop: the next session, or the end */
 void manager_stop_step(struct manager *manager);
 
-/* manager_maps.c */
+/* manager_inventory.c */
 /** manager_scan() - look at what a session shows; coalesced */
 void manager_scan(struct managed_session *managed);
+/** manager_scan_target() - the same for every session to @target */
+void manager_scan_target(struct manager *manager, const char *target);
+/** manager_rescan_later() - look again in a moment */
+void manager_rescan_later(struct managed_session *managed);
 void manager_scan_cancel(struct managed_session *managed);
+/** manager_check_rescans() - answer those who asked for a look that is complete */
+void manager_check_rescans(struct manager *manager);
+/** manager_poll_units() - from now on, ask every session for its list of units now and then */
+void manager_poll_units(struct manager *manager);
+
+/* manager_maps.c */
+/** manager_join_map() - @unit becomes a path of the map that has its WWID, which may be a new one
+ */
+void manager_join_map(struct managed_session *managed, struct unit_view *unit);
 /** manager_session_lost() - its paths are down */
 void manager_session_lost(struct managed_session *managed, const char *reason, bool fenced);
 void manager_session_fenced(struct managed_session *managed);

@@ -179,6 +179,7 @@ void manager_session_left(struct managed_session *managed)
 	list_remove(&view->node_link);
 	supervisor_free(managed->supervisor);
 	record_free(managed->record);
+	error_clear(&managed->look_error);
 	free(managed);
 	if (node)
 		manager_notify_changed(manager, OBJECT_NODE, node);

@@ -61,6 +61,7 @@ struct map_device {
 	enum disk_stage stage;
 	int disk_error;
 	bool named;		     /* its links are made: the owner keeps this */
+	bool ending;		     /* it has lost its last path for good: so does this */
 	struct disk_work *disk_work; /* what is under way */
 };
 
@@ -92,6 +93,12 @@ void map_path_quarantine(struct map_path *path, const char *reason);
 void map_path_fenced(struct map_path *path);
 /** map_path_remove() - its session has ended; path_removed() follows */
 void map_path_remove(struct map_path *path);
+/**
+ * map_path_remove_idle() - the same while the session lives, once nothing is on the path's wire
+ *
+ * Until then nothing happens, and the caller tries again. The path must carry no I/O any more.
+ */
+void map_path_remove_idle(struct map_path *path);
 
 /** map_device_expose() - make the block device; changed() tells when it is live, or failed */
 void map_device_expose(struct map_device *device);

@@ -209,3 +209,39 @@ void map_path_remove(struct map_path *path)
 	path->leaving = true;
 	path_call_send(path, path_remove_work, path_remove_finished, NULL, NULL);
 }
+
+static void path_remove_idle_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+	struct path *path = call->path->path;
+
+	if (path && path_get_statistics(path)->in_flight > 0) {
+		call->error = -EBUSY;
+		job_done(job);
+		return;
+	}
+	/* Nothing of it is at the target: no write waits for its nexus to end. */
+	if (path)
+		path_fenced(path);
+	path_remove_work(job);
+}
+
+static void path_remove_idle_finished(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->error == 0) {
+		path_remove_finished(job);
+		return;
+	}
+	call->path->leaving = false;
+	free(call);
+}
+
+void map_path_remove_idle(struct map_path *path)
+{
+	if (path->leaving)
+		return;
+	path->leaving = true;
+	path_call_send(path, path_remove_idle_work, path_remove_idle_finished, NULL, NULL);
+}

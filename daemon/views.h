@@ -53,7 +53,9 @@ struct unit_view {
 	struct unit unit;
 	bool disk; /* false: a controller or the like; unit holds vendor and type only */
 	struct path_view *path; /* NULL while it is in no map */
-	bool missing;		/* the target did not show it when it was last asked */
+	unsigned gone_looks;	/* how often in a row it was looked for and not there */
+	uint64_t gone_since_us; /* the first of them, CLOCK_MONOTONIC */
+	bool told, held;	/* that it is gone, or another's; that its device is in use */
 };
 
 struct session_view {

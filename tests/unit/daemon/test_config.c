@@ -94,6 +94,7 @@ static void without_any_file_everything_has_its_default(void **state)
 	assert_int_equal(config.hedge_budget, 2);
 	assert_int_equal(config.reconnect_min_ms, 1000);
 	assert_int_equal(config.reconnect_max_ms, 30000);
+	assert_int_equal(config.inventory_poll_ms, 30000);
 	assert_string_equal(config.records_dir, "");
 	assert_false(config.safe_logout);
 	/* the built-in ones, not those of the iscsid.conf that distributions ship */
@@ -123,6 +124,7 @@ static void every_row_can_be_set_and_shown(void **state)
 		{"failure.hedge_budget", "0"},
 		{"reconnect.min", "500 ms"},
 		{"reconnect.max", "20 s"},
+		{"inventory.poll", "off"},
 		{"records.dir", "/var/lib/iscsi"},
 	};
 	const struct settings_table *table = config_table();
