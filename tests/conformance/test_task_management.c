@@ -313,12 +313,13 @@ static void a_reset_without_an_answer_ends_the_session(void **state)
 {
 	struct initiator *initiator =
 		initiator_start("on command : ignore\non task-management : ignore\n");
-	struct asked first = {.request.timeout_ms = 50}, second = {};
+	struct asked first = {.request.timeout_ms = 500}, second = {};
 	struct io *io = initiator_write(initiator, 0, 8);
 
 	initiator_until(initiator, "command", 1);
 	assert_int_equal(ask(&first, initiator, TASK_MANAGEMENT_LOGICAL_UNIT_RESET), 0);
 	assert_int_equal(ask(&second, initiator, TASK_MANAGEMENT_TARGET_WARM_RESET), 0);
+	initiator_until(initiator, "task-management", 1); /* before the RST can take it away */
 	initiator_until_lost(initiator, SESSION_LOSS_LOCAL);
 	wait_for(&first);
 	wait_for(&second);
