@@ -14,6 +14,7 @@
 #include "util/cleanup.h"
 
 #define GRACE_MS      1000
+#define UDEV_GRACE_MS 10000 /* it reads the device, and on a busy machine that takes its time */
 #define GRACE_STEP_MS 20
 
 /* The best first: "auto" takes the first that works here. */
@@ -138,7 +139,9 @@ static bool in_use(const struct disk *disk)
 
 		if (!found)
 			return false;
-		if (found & HOLDERS_LASTING || waited_ms >= GRACE_MS)
+		if (found & HOLDERS_LASTING)
+			return true;
+		if (waited_ms >= (found & HOLDERS_OPEN ? GRACE_MS : UDEV_GRACE_MS))
 			return true;
 		nanosleep(&pause, NULL);
 	}

@@ -218,6 +218,17 @@ static void read_lines(struct search *search, const char *path,
 
 /* --- processes --- */
 
+/* What a worker of udev calls itself, by age of systemd. */
+static const char *const udev_names[] = {"(udev-worker)", "systemd-udevd", "udevd"};
+
+static bool is_udev(const char *comm)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(udev_names); i++)
+		if (strcmp(comm, udev_names[i]) == 0)
+			return true;
+	return false;
+}
+
 static void tell_process(struct search *search, const char *folder, const char *pid)
 {
 	char path[PATH_BYTES], comm[32] = "a process", who[80];
@@ -229,6 +240,10 @@ static void tell_process(struct search *search, const char *folder, const char *
 		if (fgets(comm, sizeof(comm), file))
 			comm[strcspn(comm, "\n")] = '\0';
 		fclose(file);
+	}
+	if (is_udev(comm)) {
+		search->found |= HOLDERS_UDEV;
+		return;
 	}
 	/* A process may call itself anything, a comma included. */
 	for (char *c = comm; *c; c++)

@@ -13,6 +13,7 @@
 enum holders {
 	HOLDERS_LASTING = 1, /* mounts, swap, stacked devices: they stay until somebody ends them */
 	HOLDERS_OPEN = 2,    /* open files: maybe only for a moment */
+	HOLDERS_UDEV = 4,    /* open by udev: only for a moment, and nobody's business; not told */
 };
 
 /**

@@ -181,6 +181,21 @@ static void processes_are_named_but_not_ourselves(void **state)
 	tree_free(tree);
 }
 
+static void udev_is_noticed_but_is_nobody_to_complain_about(void **state)
+{
+	struct tree *tree = tree_new();
+
+	put(tree, "proc/208/comm", "(udev-worker)\n");
+	put_link(tree, "proc/208/fd/9", "/dev/" DISK);
+	assert_string_equal(describe(tree), "");
+	assert_int_equal(tree->found, HOLDERS_UDEV);
+	put(tree, "proc/209/comm", "blkid\n");
+	put_link(tree, "proc/209/fd/3", "/dev/" DISK "p1");
+	assert_string_equal(describe(tree), "open by blkid (pid 209)");
+	assert_int_equal(tree->found, HOLDERS_OPEN | HOLDERS_UDEV);
+	tree_free(tree);
+}
+
 static void names_of_processes_cannot_forge_the_list(void **state)
 {
 	struct tree *tree = tree_new();
@@ -215,6 +230,7 @@ int main(void)
 		cmocka_unit_test(mounts_of_other_namespaces_are_found_once),
 		cmocka_unit_test(swap_and_stacked_devices_are_found),
 		cmocka_unit_test(processes_are_named_but_not_ourselves),
+		cmocka_unit_test(udev_is_noticed_but_is_nobody_to_complain_about),
 		cmocka_unit_test(names_of_processes_cannot_forge_the_list),
 		cmocka_unit_test(what_does_not_fit_is_left_out),
 	};
