@@ -28,7 +28,7 @@
 #include "util/ring.h"
 #include "util/text.h"
 
-#define PATIENCE_MS 60000 /* for one combination */
+#define PATIENCE_S 60 /* for one combination */
 
 static const char usage[] =
 	"usage: transfers --portal HOST:PORT --target NAME [OPTION]…\n"
@@ -41,7 +41,8 @@ static const char usage[] =
 	"  --target-user U --target-secret S\n"
 	"                         and the target must prove itself\n"
 	"  --algorithm N[,N]…     5 MD5, 6 SHA1, 7 SHA-256, 8 SHA3-256; 8,7,6,5\n"
-	"  --once                 the first combination only\n";
+	"  --once                 the first combination only\n"
+	"  --patience SECONDS     for one combination; 60\n";
 
 /*
  * Bytes; the segment is of both directions. Small and odd ones make many PDUs and much padding;
@@ -85,6 +86,7 @@ struct run {
 	const char *target, *image;
 	uint64_t lun;
 	bool exact, once;
+	unsigned patience_s;
 
 	struct ring *ring;
 	struct session *session;
@@ -443,7 +445,7 @@ static bool move_everything(struct run *run, const struct combination *combinati
 		run->count = SMALL_SIZES;
 	if (!log_in(run, combination))
 		return false;
-	ring_timer_arm(run->ring, &run->patience, PATIENCE_MS);
+	ring_timer_arm(run->ring, &run->patience, run->patience_s * UINT64_C(1000));
 	if (run->combinations == 1 && (!learn_capacity(run) || !lay_out(run)))
 		return false;
 	/* a later login may be told of an attention, too */
@@ -527,6 +529,9 @@ static bool take_option(struct run *run, int option, const char *value)
 	case 'o':
 		run->once = true;
 		return true;
+	case 'w':
+		run->patience_s = (unsigned)strtoul(value, NULL, 10);
+		return run->patience_s > 0;
 	case 'a':
 		return take_algorithms(settings, value);
 	case 'u':
@@ -554,6 +559,7 @@ static bool take_options(struct run *run, int argc, char **argv)
 		{"image", required_argument, NULL, 'i'},
 		{"exact", no_argument, NULL, 'e'},
 		{"once", no_argument, NULL, 'o'},
+		{"patience", required_argument, NULL, 'w'},
 		{"algorithm", required_argument, NULL, 'a'},
 		{"user", required_argument, NULL, 'u'},
 		{"secret", required_argument, NULL, 's'},
@@ -573,6 +579,7 @@ int main(int argc, char **argv)
 {
 	static struct run run = {
 		.lun = 1,
+		.patience_s = PATIENCE_S,
 		.image_fd = -1,
 		.settings =
 			{
