@@ -204,5 +204,5 @@ class Run:
 
     def complaints(self):
         """What the kernel said that it must never say."""
-        marks = ("BUG:", "Oops", "WARNING:", "Kernel panic", "blocked for more than", "Call Trace", "I/O error")
+        marks = ("BUG:", "Oops", "WARNING:", "Kernel panic", "blocked for more than", "I/O error")
         return [line for line in self.console_text().splitlines() if any(mark in line for mark in marks)]

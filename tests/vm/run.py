@@ -33,7 +33,7 @@ UP_S = 150  # from power-on to the first word of the agent
 OFF_S = 60  # from the last word to power-off
 
 # Programs of the build that are not installed and that cases run in the machine, when they are there.
-PROGRAMS = ()
+PROGRAMS = ("tests/system/transfers", "tests/system/oracle")
 
 
 def parse_arguments():

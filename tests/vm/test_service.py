@@ -2,7 +2,6 @@
 # SPDX-FileCopyrightText: Hawser developers
 """hawserd, its units, its bus policy, polkit actions and udev rules, under what they are made for."""
 
-import json
 import os
 import signal
 import time
@@ -94,11 +93,6 @@ def everybody_may_read_and_polkit_decides_who_may_change(guest):
     call(0, reload)
 
 
-def paths_active(guest, count):
-    told = json.loads(guest.hawser("paths --json", check=False).out or "{}")
-    return sum(path["state"] == "active" for path in told.get("paths", [])) == count
-
-
 @case(limit_s=120, smoke=True)
 def udev_names_the_disk_and_it_holds_a_file_system(guest):
     guest.target()
@@ -113,7 +107,7 @@ def udev_names_the_disk_and_it_holds_a_file_system(guest):
     by_id = {f"/dev/disk/by-id/scsi-{known['ID_SERIAL']}", f"/dev/disk/by-id/wwn-{known['ID_WWN_WITH_EXTENSION']}"}
     true(by_id <= known["links"], f"{by_id} are among udev's {known['links']}")
     same(known["ID_VENDOR"], "LIO-ORG", "vendor")
-    guest.wait(lambda: paths_active(guest, 2), "two active paths")
+    guest.wait_for_paths(2)
 
     folder = guest.mount(device)
     data = os.urandom(8 << 20)

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: Hawser developers
 """What a case does with its machine. Whatever it makes is taken away again by tidy_up()."""
 
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,18 @@ node.session.initial_login_retry_max = 1
 node.conn[0].timeo.login_timeout = 10
 discovery.sendtargets.reopen_max = 1
 """
+
+# How connect() calls what it sets.
+SETTINGS = {
+    "authmethod": "node.session.auth.authmethod",
+    "username": "node.session.auth.username",
+    "password": "node.session.auth.password",
+    "username_in": "node.session.auth.username_in",
+    "password_in": "node.session.auth.password_in",
+    "header_digest": "node.conn[0].iscsi.HeaderDigest",
+    "data_digest": "node.conn[0].iscsi.DataDigest",
+    "startup": "node.startup",
+}
 
 
 class Guest:
@@ -58,7 +71,7 @@ class Guest:
     # ---- targets
 
     def target(self, units=({"ram_mib": 128},), **more):
-        """Its name. more: as of lio.py's dictionary"""
+        """Returns how it is described; more: as of lio.py's dictionary"""
         described = {"name": TARGET, "portals": network.PORTALS, "units": list(units), **more}
         lio.create(described)
         return described
@@ -80,11 +93,23 @@ class Guest:
     def logout(self, **options):
         return self.iscsiadm(f"-m node -T {TARGET} -u", **options)
 
-    def connect(self):
-        """Discover, log in over both portals; the device"""
+    def connect(self, **settings):
+        """Discover, log in over both portals; the device. settings: as in SETTINGS"""
         self.discover()
+        for name, value in settings.items():
+            self.set(name, value)
         self.login()
         return self.device()
+
+    def set(self, name, value):
+        self.iscsiadm(f"-m node -T {TARGET} -o update -n {SETTINGS[name]} -v {value}")
+
+    def active_paths(self):
+        told = json.loads(self.hawser("paths --json", check=False).out or "{}")
+        return sum(path["state"] == "active" for path in told.get("paths", []))
+
+    def wait_for_paths(self, count, timeout=40):
+        self.wait(lambda: self.active_paths() == count, f"{count} active paths", timeout)
 
     def by_path(self, portal=network.PORTALS[0], unit=0):
         return f"/dev/disk/by-path/ip-{portal}:3260-iscsi-{TARGET}-lun-{unit}"

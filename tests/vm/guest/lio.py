@@ -5,7 +5,8 @@
 A target is described by a dictionary, so that it can be saved and be there again after a reboot:
     name        iqn
     portals     addresses
-    units       list of {"disk": serial number of a disk of this machine} or {"ram_mib": size}
+    units       list of {"disk": serial number of a disk of this machine}, {"ram_mib": size} or
+                {"file": path, "mib": size}
     attributes  of the portal group: {"authentication": 1, …}
     parameters  of login: {"HeaderDigest": "CRC32C", …}
     auth        {"userid": …, "password": …, "userid_mutual": …, "password_mutual": …}
@@ -70,6 +71,10 @@ def _create_unit(target, number, unit):
     if "disk" in unit:
         store = _make("core", "iblock_0", name)
         _write(f"{store}/control", f"udev_path={_disk(unit['disk'])}")
+    elif "file" in unit:
+        store = _make("core", "fileio_0", name)
+        size = unit["mib"] << 20
+        _write(f"{store}/control", f"fd_dev_name={unit['file']},fd_dev_size={size},fd_buffered_io=1")
     else:
         store = _make("core", "rd_mcp_0", name)
         _write(f"{store}/control", f"rd_pages={unit['ram_mib'] * 256}")

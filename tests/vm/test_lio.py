@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# SPDX-FileCopyrightText: Hawser developers
+"""Against LIO, the kernel's own target: what it settles for, CHAP, digests, sizes, lost paths."""
+
+import os
+import time
+
+from guest import lio, network
+from guest.cases import case
+from guest.guest import TARGET
+from guest.network import PORTALS
+from harness.commands import contains, run, same, true
+from harness.load import Fio, Oracle
+
+# As much as a target may want, so that the initiator's offers decide.
+GENEROUS = {
+    "InitialR2T": "No",
+    "ImmediateData": "Yes",
+    "HeaderDigest": "CRC32C,None",
+    "DataDigest": "CRC32C,None",
+    "FirstBurstLength": 16777215,
+    "MaxBurstLength": 16777215,
+    "MaxRecvDataSegmentLength": 1048576,
+    "MaxOutstandingR2T": 8,
+}
+DIGESTS = {"HeaderDigest": "CRC32C", "DataDigest": "CRC32C"}
+CHAP = {"userid": "initiator", "password": "a-secret-of-16-b"}
+MUTUAL = {**CHAP, "userid_mutual": "target", "password_mutual": "another-of-18-byte"}
+OURS = {"authmethod": "CHAP", "username": CHAP["userid"], "password": CHAP["password"]}
+THEIRS = {"username_in": MUTUAL["userid_mutual"], "password_in": MUTUAL["password_mutual"]}
+
+
+@case(limit_s=1500)
+def every_combination_of_keys_moves_every_byte(guest):
+    guest.target(units=[{"ram_mib": 32}], parameters=GENEROUS)
+    words = f"--portal {PORTALS[0]}:3260 --target {TARGET} --lun 0 --patience 300"
+    done = run([guest.program("transfers"), *words.split()], timeout=1490)
+    contains(done.out, "80 combinations", "how many were tried")
+
+
+def try_login(guest, **settings):
+    """Discover anew, with these settings; the exit status of the login"""
+    guest.iscsiadm(f"-m node -T {TARGET} -o delete", check=False)
+    guest.discover(PORTALS[0])
+    for name, value in settings.items():
+        guest.set(name, value)
+    done = guest.iscsiadm(f"-m node -T {TARGET} -p {PORTALS[0]} -l", check=False)
+    if done.code == 0:
+        guest.logout()
+    return done.code
+
+
+@case(limit_s=120)
+def chap_opens_the_door_and_a_wrong_secret_does_not(guest):
+    guest.target(attributes={"authentication": 1}, auth=CHAP)
+    guest.start_hawserd()
+    same(try_login(guest, **OURS), 0, "the right secret")
+    same(try_login(guest, **OURS | {"password": "not-the-right-one"}), 24, "a wrong one")
+    true(try_login(guest) != 0, "no way in without one")  # LIO hangs up on who offers none
+
+
+@case(limit_s=120)
+def mutual_chap_wants_the_target_to_prove_itself(guest):
+    guest.target(attributes={"authentication": 1}, auth=MUTUAL)
+    guest.start_hawserd()
+    same(try_login(guest, **OURS, **THEIRS), 0, "both prove themselves")
+    wrong = THEIRS | {"password_in": "not-what-it-knows"}
+    true(try_login(guest, **OURS, **wrong) != 0, "a target that cannot prove itself is not logged in to")
+
+
+@case(limit_s=240)
+def every_size_of_transfer_arrives_with_digests(guest):
+    guest.target(units=[{"disk": "unit0"}], parameters=DIGESTS)
+    guest.start_hawserd()
+    device = guest.connect(header_digest="CRC32C", data_digest="CRC32C")
+    contains(guest.iscsiadm("-m session -P 2").out, "HeaderDigest: CRC32C", "what was settled")
+    for size in ("4k", "12k", "64k", "260k", "1m", "16m"):
+        run(["fio", "--name=size", f"--filename={device}", f"--bs={size}", "--size=64m", "--rw=write",
+             f"--io_size={'4m' if size in ('4k', '12k') else '64m'}", "--direct=1", "--ioengine=libaio",
+             "--iodepth=8", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0"], timeout=120)  # fmt: skip
+    run(["udevadm", "settle"])
+    guest.logout()
+
+
+@case(limit_s=240)
+def a_cable_is_pulled_and_no_request_fails(guest):
+    guest.target(units=[{"disk": "unit0"}])
+    guest.start_hawserd()
+    device = guest.connect()
+    guest.wait_for_paths(2)
+    oracle = Oracle(guest.program("oracle"), device, "/var/tmp/oracle.log", {"depth": 8, "size": 32})
+    guest.undo.append(oracle.program.kill)
+    for cable in network.CABLES:
+        network.cut(cable)
+        guest.wait_for_paths(1)
+        time.sleep(2)
+        oracle.check_running()
+        network.mend(cable)
+        guest.wait_for_paths(2, timeout=60)
+    totals = oracle.stop()
+    true(totals["writes"] > 0 and totals["reads"] > 0, f"it did work: {totals}")
+    run(["udevadm", "settle"])
+    guest.logout()
+
+
+@case(limit_s=240)
+def a_target_that_restarts_is_waited_for(guest):
+    image = "/var/tmp/image"
+    guest.undo.append(lambda: os.unlink(image))
+    described = guest.target(units=[{"file": image, "mib": 64}])
+    guest.start_hawserd()
+    device = guest.connect()
+    guest.wait_for_paths(2)
+    fio = Fio(device, "/var/tmp/fio.log", size_mib=32, depth=8)
+    guest.undo.append(fio.program.kill)
+    time.sleep(2)
+    lio.remove_all()
+    guest.wait_for_paths(0)
+    time.sleep(3)
+    lio.create(described)
+    guest.wait_for_paths(2, timeout=60)
+    time.sleep(2)
+    fio.check_running()
+    fio.stop()
+    run(["udevadm", "settle"])
+    guest.logout()
