@@ -29,6 +29,13 @@ static void logical_unit_abandon(struct nexus *nexus, struct scsi_command *comma
 	unit->ops->abandon(unit->owner, command);
 }
 
+static int logical_unit_reset(struct nexus *nexus, struct nexus_reset *reset)
+{
+	struct logical_unit *unit = unit_of(nexus);
+
+	return unit->ops->reset(unit->owner, nexus, reset);
+}
+
 static void logical_unit_set_last_path(struct nexus *nexus, bool last)
 {
 	struct logical_unit *unit = unit_of(nexus);
@@ -42,6 +49,7 @@ static const struct nexus_ops logical_unit_nexus_ops = {
 	.abort = logical_unit_abort,
 	.abandon = logical_unit_abandon,
 	.set_last_path = logical_unit_set_last_path,
+	.reset = logical_unit_reset,
 };
 
 int logical_unit_new(uint64_t lun, const struct logical_unit_ops *ops, void *owner,

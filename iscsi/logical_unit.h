@@ -17,6 +17,7 @@ struct logical_unit_ops {
 	int (*execute)(void *owner, struct nexus *nexus, struct scsi_command *command);
 	void (*abort)(void *owner, struct scsi_command *command);
 	void (*abandon)(void *owner, struct scsi_command *command);
+	int (*reset)(void *owner, struct nexus *nexus, struct nexus_reset *reset);
 	/** some unit's role changed */
 	void (*role_changed)(void *owner);
 };
@@ -36,6 +37,8 @@ struct logical_unit {
 	enum logical_unit_role role;
 	struct management_request clear; /* its owner's, see session_management.c */
 	bool clearing;
+	struct management_request reset; /* the same */
+	struct nexus_reset *resetting;	 /* who asked for it; NULL: none is out */
 };
 
 /** logical_unit_new() - @ops alive as long. Return: 0 or -ENOMEM */

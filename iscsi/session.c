@@ -150,6 +150,7 @@ static const struct logical_unit_ops session_unit_ops = {
 	.execute = session_execute,
 	.abort = session_abort,
 	.abandon = session_abandon,
+	.reset = session_reset_unit,
 	.role_changed = session_role_changed,
 };
 

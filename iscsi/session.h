@@ -32,10 +32,11 @@ struct session_settings {
 	uint32_t ping_bytes;	   /* data in a ping, which its answer must bring back; 0 = none */
 	uint32_t suspect_ms; /* silence with commands outstanding before a ping, when other paths
 				exist */
-	uint32_t suspect_timeout_ms; /* more silence before the connection is failed, when other
-					paths exist */
-	uint32_t abort_timeout_ms;   /* ABORT TASK must be answered within this */
-	uint32_t logout_timeout_ms;  /* as must a Logout; 0 = no limit, for both */
+	uint32_t suspect_timeout_ms;  /* more silence before the connection is failed, when other
+					 paths exist */
+	uint32_t abort_timeout_ms;    /* ABORT TASK must be answered within this */
+	uint32_t lu_reset_timeout_ms; /* the same of LOGICAL UNIT RESET; 0 = as ABORT TASK */
+	uint32_t logout_timeout_ms;   /* as must a Logout; 0 = no limit, for both */
 };
 
 /* Why a connection ended. */

@@ -281,6 +281,50 @@ int session_tasks_terminated(struct session *session, be64 lun, const char **why
 	return session_queue_nop(session, lun, be32_of(RESERVED_TAG), why);
 }
 
+/* LOGICAL UNIT RESET for whoever holds the nexus. */
+
+static int session_reset_error(enum management_outcome outcome)
+{
+	switch (outcome) {
+	case MANAGEMENT_COMPLETE:
+	case MANAGEMENT_NO_UNIT: /* nor any task of it */
+		return 0;
+	case MANAGEMENT_REFUSED:
+		return -EOPNOTSUPP;
+	default:
+		return -ENOTCONN;
+	}
+}
+
+static void session_unit_was_reset(struct management_request *request)
+{
+	struct logical_unit *unit = container_of(request, struct logical_unit, reset);
+	struct nexus_reset *reset = unit->resetting;
+
+	unit->resetting = NULL;
+	reset->done(reset, session_reset_error(request->outcome));
+}
+
+int session_reset_unit(void *owner, struct nexus *nexus, struct nexus_reset *reset)
+{
+	struct logical_unit *unit = container_of(nexus, struct logical_unit, nexus);
+	struct session *session = owner;
+	int r;
+
+	if (unit->resetting)
+		return -EBUSY;
+	unit->reset = (struct management_request){
+		.function = TASK_MANAGEMENT_LOGICAL_UNIT_RESET,
+		.lun = nexus->lun,
+		.timeout_ms = session->settings.lu_reset_timeout_ms,
+		.done = session_unit_was_reset,
+	};
+	r = session_manage(session, &unit->reset);
+	if (r == 0)
+		unit->resetting = reset;
+	return r;
+}
+
 /* The end of the connection. */
 
 void session_collect_requests(struct session *session, bool closed, struct list *requests)

@@ -194,6 +194,8 @@ bool session_next_recovery(struct session *session, struct pdu_slot *slot);
 int session_execute(void *owner, struct nexus *nexus, struct scsi_command *command);
 void session_abort(void *owner, struct scsi_command *command);
 void session_abandon(void *owner, struct scsi_command *command);
+/** session_reset_unit() - see struct nexus_ops; in session_management.c */
+int session_reset_unit(void *owner, struct nexus *nexus, struct nexus_reset *reset);
 /** session_let_go() - see struct connection_ops */
 void session_let_go(struct connection *connection);
 /** session_task_aborted() - the target has confirmed that it will not execute any more */

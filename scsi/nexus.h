@@ -20,6 +20,12 @@ struct nexus;
 struct nexus_holder;
 struct scsi_command;
 
+/* A LOGICAL UNIT RESET that is under way; embed it, alive until done() has run. */
+struct nexus_reset {
+	/** @error: 0, the unit's tasks of every nexus are over; -EOPNOTSUPP, refused; -ENOTCONN */
+	void (*done)(struct nexus_reset *reset, int error);
+};
+
 /* How a nexus that is up does, as far as its transport can tell. */
 enum nexus_health {
 	NEXUS_WELL,
@@ -47,6 +53,11 @@ struct nexus_ops {
 	 *        otherwise silence is taken for loss as soon as the settings say
 	 */
 	void (*set_last_path)(struct nexus *nexus, bool last);
+	/**
+	 * LOGICAL UNIT RESET (SAM-5 §7.7), which hurts everybody who uses the unit; NULL: cannot
+	 * Return: 0, and done() runs exactly once, later; -ENOTCONN; -EBUSY while one is under way.
+	 */
+	int (*reset)(struct nexus *nexus, struct nexus_reset *reset);
 };
 
 /* Whoever sends through a nexus and wants to hear how it does; embed it, set nexus->holder. */
@@ -86,4 +97,11 @@ static inline void nexus_abandon(struct nexus *nexus, struct scsi_command *comma
 static inline void nexus_set_last_path(struct nexus *nexus, bool last)
 {
 	nexus->ops->set_last_path(nexus, last);
+}
+
+static inline int nexus_reset(struct nexus *nexus, struct nexus_reset *reset)
+{
+	if (!nexus->ops->reset)
+		return -EOPNOTSUPP;
+	return nexus->up ? nexus->ops->reset(nexus, reset) : -ENOTCONN;
 }

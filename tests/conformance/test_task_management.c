@@ -520,6 +520,61 @@ static void the_end_of_tasks_means_nothing_without_fast_abort(void **state)
 	initiator_free(initiator);
 }
 
+struct reset {
+	struct nexus_reset reset;
+	struct initiator *initiator;
+	unsigned done;
+	int error;
+};
+
+static void reset_done(struct nexus_reset *reset, int error)
+{
+	struct reset *r = container_of(reset, struct reset, reset);
+
+	r->done++;
+	r->error = error;
+	ring_stop(r->initiator->ring);
+}
+
+/* What whoever holds a nexus gets: scsi/nexus.h */
+static void a_nexus_resets_its_unit_and_tells_how_it_ended(void **state)
+{
+	static const struct {
+		const char *script;
+		int error;
+	} targets[] = {
+		{"", 0},
+		{"on task-management-response : set response=2\n", 0}, /* no such unit */
+		{"on task-management-response : set response=5\n", -EOPNOTSUPP},
+		{"on task-management : drop\n", -ENOTCONN},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		struct initiator *initiator = initiator_start(targets[i].script);
+		struct reset reset = {.reset.done = reset_done, .initiator = initiator};
+		struct reset second = reset;
+
+		initiator_script(initiator, "on command : ignore\n");
+		initiator_write(initiator, 0, 8);
+		initiator_until(initiator, "command", 1);
+		assert_int_equal(nexus_reset(initiator->nexus, &reset.reset), 0);
+		assert_int_equal(nexus_reset(initiator->nexus, &second.reset), -EBUSY);
+		for (unsigned turns = 0; !reset.done; turns++) {
+			assert_in_range(turns, 0, 5000);
+			initiator_turn(initiator);
+		}
+		assert_int_equal(reset.error, targets[i].error);
+		assert_int_equal(second.done, 0);
+		assert_int_equal(fake_target_count(initiator->target, "task-management function=5"),
+				 1);
+		if (targets[i].error == 0)
+			ends(initiator->ios[0], SCSI_ABORTED);
+		if (targets[i].error == -ENOTCONN)
+			assert_int_equal(nexus_reset(initiator->nexus, &second.reset), -ENOTCONN);
+		initiator_free(initiator);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -535,6 +590,7 @@ int main(void)
 		cmocka_unit_test(a_cold_reset_ends_the_session_as_announced),
 		cmocka_unit_test(commands_wait_while_a_reset_of_their_unit_is_out),
 		cmocka_unit_test(a_reset_without_room_is_tried_again),
+		cmocka_unit_test(a_nexus_resets_its_unit_and_tells_how_it_ended),
 		cmocka_unit_test(queries_are_asked_at_level_2_only),
 		cmocka_unit_test(queries_say_yes_and_no),
 		cmocka_unit_test(a_nexus_reset_ends_the_session_as_announced),

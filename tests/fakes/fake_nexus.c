@@ -115,11 +115,40 @@ static void fake_set_last_path(struct nexus *nexus, bool last)
 	fake->last_path = last;
 }
 
+static int fake_reset(struct nexus *nexus, struct nexus_reset *reset)
+{
+	struct fake_nexus *fake = fake_of(nexus);
+
+	if (fake->reset)
+		return -EBUSY;
+	fake->resets++;
+	fake->reset = reset;
+	return 0;
+}
+
+/* Return: 1 when one was answered */
+static size_t answer_reset(struct fake_nexus *fake, int error)
+{
+	struct nexus_reset *reset = fake->reset;
+
+	if (!reset)
+		return 0;
+	fake->reset = NULL;
+	if (error == 0) {
+		fake_nexus_kill_ghosts(fake);
+		if (fake->unit_was_reset)
+			fake->unit_was_reset(fake, fake->userdata);
+	}
+	reset->done(reset, error);
+	return 1;
+}
+
 static const struct nexus_ops fake_ops = {
 	.execute = fake_execute,
 	.abort = fake_abort,
 	.abandon = fake_abandon,
 	.set_last_path = fake_set_last_path,
+	.reset = fake_reset,
 };
 
 struct fake_nexus *fake_nexus_new(struct fake_unit *unit, uint64_t lun)
@@ -142,7 +171,7 @@ void fake_nexus_free(struct fake_nexus *fake)
 {
 	if (!fake)
 		return;
-	assert(list_empty(&fake->queue));
+	assert(list_empty(&fake->queue) && !fake->reset);
 	fake_nexus_clear_script(fake);
 	fake_nexus_kill_ghosts(fake);
 	free(fake->records);
@@ -340,6 +369,8 @@ size_t fake_nexus_run(struct fake_nexus *fake)
 		ended += give_back_abandoned(fake);
 		index = 0; /* done() may have changed the queue */
 	}
+	if (!fake->frozen)
+		ended += answer_reset(fake, fake->refuses_resets ? -EOPNOTSUPP : 0);
 	return ended;
 }
 
@@ -384,6 +415,7 @@ void fake_nexus_lose(struct fake_nexus *fake, size_t sent)
 		      in_doubt ? &FAKE_OUTCOME(SCSI_IN_DOUBT) : &FAKE_OUTCOME(SCSI_NOT_SENT));
 		command->done(command);
 	}
+	answer_reset(fake, -ENOTCONN);
 }
 
 void fake_nexus_set_health(struct fake_nexus *fake, enum nexus_health health)

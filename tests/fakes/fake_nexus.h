@@ -70,6 +70,11 @@ struct fake_nexus {
 	size_t lun_count;
 	bool frozen;	     /* fake_nexus_run() ends nothing: a silent target */
 	bool ignores_aborts; /* abort() has no effect */
+	bool refuses_resets; /* reset() ends with -EOPNOTSUPP */
+	/* the unit was reset through this nexus: its ghosts are dead, what of the others? May be
+	 * NULL */
+	void (*unit_was_reset)(struct fake_nexus *fake, void *userdata);
+	void *userdata;
 
 	/*
 	 * What abandon() was asked for comes back with the next fake_nexus_run(), even when frozen,
@@ -81,12 +86,14 @@ struct fake_nexus {
 	size_t record_count;
 	unsigned aborts;	 /* calls of abort() */
 	unsigned abandoned;	 /* calls of abandon() */
+	unsigned resets;	 /* calls of reset() */
 	unsigned set_last_paths; /* calls of set_last_path() */
 	bool last_path;		 /* its last argument */
 
 	/* the fake's own */
 	struct list queue;
 	struct list scripts, ghosts;
+	struct nexus_reset *reset; /* not answered yet; fake_nexus_run() answers it last */
 	uint8_t attentions[16][2];
 	size_t attention_count;
 };
