@@ -97,9 +97,12 @@ bool connection_running(const struct connection *connection)
 static void connection_finish(struct deferred *deferred)
 {
 	struct connection *connection = container_of(deferred, struct connection, finish);
-	/* After a fault nothing more of ours may reach the target: RST, and forget what is queued.
+	/*
+	 * RST, and the kernel forgets what is queued: commands that are in doubt now must not be
+	 * sent any more, also not to a target that has closed its own direction only. After a
+	 * logout there are none.
 	 */
-	struct linger linger = {.l_onoff = connection->end != CONNECTION_CLOSED_BY_TARGET};
+	struct linger linger = {.l_onoff = connection->end_error != 0};
 
 	if (connection->receiving || connection->sending || connection->fd < 0)
 		return;
@@ -109,6 +112,18 @@ static void connection_finish(struct deferred *deferred)
 	connection->ending = false;
 	connection->ops->ended(connection, connection->end, connection->end_error,
 			       connection->end_text);
+}
+
+/*
+ * RST now, and the kernel forgets what is queued: commands that are in doubt from here on must not
+ * be sent any more. It also ends both operations for sure: a cancellation misses one that the
+ * kernel is just about to try again. No TCP, as in tests: close() has to do.
+ */
+static void connection_reset(struct connection *connection)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	(void)connect(connection->fd, &nobody, sizeof(nobody));
 }
 
 void connection_drop(struct connection *connection, enum connection_end end, int error,
@@ -123,6 +138,8 @@ void connection_drop(struct connection *connection, enum connection_end end, int
 		 text ? text : strerror(-error));
 	ring_timer_disarm(connection->ring, &connection->timer);
 	ring_undefer(&connection->flush);
+	if (error)
+		connection_reset(connection);
 	/* The kernel may be using our memory until both operations have reported. */
 	if (connection->receiving)
 		ring_cancel(connection->ring, &connection->receive_op);

@@ -119,6 +119,10 @@ uint32_t connection_exp_stat_sn(const struct connection *connection);
 void connection_hold_acknowledgement(struct connection *connection, uint32_t stat_sn);
 void connection_release_acknowledgement(struct connection *connection);
 
-/** connection_drop() - close; ended() follows, never inside this call. @text: static, or NULL */
+/**
+ * connection_drop() - close; ended() follows, never inside this call
+ * @error: 0 after a logout, and the target is told by FIN; else -errno, and it is told by RST
+ * @text: static, or NULL
+ */
 void connection_drop(struct connection *connection, enum connection_end end, int error,
 		     const char *text);

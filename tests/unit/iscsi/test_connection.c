@@ -370,6 +370,34 @@ static void a_drop_gives_everything_back_and_resets(void **state)
 	TURN_UNTIL(f, f->lost == 1);
 }
 
+/* It has closed its own direction and still reads: what is in doubt must not reach it later. */
+static void a_target_that_only_stops_sending_gets_nothing_more_of_ours(void **state)
+{
+	struct fixture *f = *state;
+	struct io *ios[QUEUE];
+
+	attach(f, AF_INET, 4096);
+	f->target.serves = false;
+	fake_wire_set_peer(&f->wire, NULL, NULL);
+	for (uint32_t j = 0; j < QUEUE; j++)
+		ios[j] = io_submit(f, true, 0, 150000);
+	for (unsigned i = 0; i < 10; i++) {
+		ring_defer(f->ring, &f->stop);
+		ring_run(f->ring);
+	}
+	assert_int_equal(shutdown(f->wire.fd, SHUT_WR), 0);
+	while (f->ended < QUEUE) {
+		ring_defer(f->ring, &f->stop);
+		ring_run(f->ring);
+	}
+	assert_int_equal(f->loss, SESSION_LOSS_CLOSED);
+	for (uint32_t j = 0; j < QUEUE; j++)
+		io_free(ios[j]);
+	while (recv(f->wire.fd, f->wire.in, STREAM_MAX, 0) > 0)
+		;
+	assert_int_equal(errno, ECONNRESET);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -378,6 +406,7 @@ int main(void)
 		TEST(data_is_right_through_small_socket_buffers),
 		TEST(a_close_by_the_target_gives_everything_back),
 		TEST(a_drop_gives_everything_back_and_resets),
+		TEST(a_target_that_only_stops_sending_gets_nothing_more_of_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
