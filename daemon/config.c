@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "daemon/record.h"
+#include "multipath/fence.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -27,6 +28,13 @@ static const struct text_name selectors[] = {
 static const struct text_name nevers[] = {{0, "never"}};
 static const struct text_name offs[] = {{0, "off"}};
 static const struct text_name retries[] = {{-1, "queue"}, {0, "fail"}};
+static const struct text_name integrities[] = {{INTEGRITY_EXCLUSIVE, "exclusive"},
+					       {INTEGRITY_SHARED, "shared"},
+					       {INTEGRITY_LEGACY, "legacy"}};
+static const struct text_name never[] = {{-1, "never"}};
+static const struct text_name resets[] = {{FENCE_RESET_NEVER, "never"},
+					  {FENCE_RESET_EXCLUSIVE, "exclusive"},
+					  {FENCE_RESET_ALWAYS, "always"}};
 
 #define NAMES(names) names, ARRAY_SIZE(names)
 #define NO_NAMES     NULL, 0
@@ -47,6 +55,14 @@ static const struct setting settings[] = {
 	 "How a path is chosen among equally good ones: service-time, round-robin or queue-length."},
 	{"multipath.no_path_retry", SETTING_DURATION, "s", 0, 86400000, "60", NAMES(retries), AT(no_path_retry_ms),
 	 "How long requests wait when no path is usable before they fail; queue is for ever, fail not at all."},
+	{"multipath.integrity", SETTING_CHOICE, NULL, ANY, "exclusive", NAMES(integrities), AT(integrity),
+	 "Who writes to the units: exclusive is this host alone, shared is others too, legacy guards no write in doubt."},
+	{"multipath.fence_wait", SETTING_DURATION, "ms", 0, 10000, "250 ms", NO_NAMES, AT(fence_wait_ms),
+	 "How long a write in doubt is put off for its lost session to be fenced, before an exclusive one goes on guarded."},
+	{"multipath.guard_timeout", SETTING_DURATION, "s", 0, 86400000, "60", NAMES(never), AT(guard_timeout_ms),
+	 "How long a write in doubt may still be carried out by a target that nobody could fence; then it is guarded no more."},
+	{"multipath.fence_lun_reset", SETTING_CHOICE, NULL, ANY, "exclusive", NAMES(resets), AT(fence_lun_reset),
+	 "Reset a unit whose target leaves writes of a lost session running: never, exclusive units only, or always."},
 	{"failure.suspect", SETTING_DURATION, "ms", 10, 60000, "250 ms", NO_NAMES, AT(suspect_ms),
 	 "Silence with requests outstanding after which a path is asked whether it lives, while others exist."},
 	{"failure.suspect_timeout", SETTING_DURATION, "ms", 10, 600000, "750 ms", NO_NAMES, AT(suspect_timeout_ms),

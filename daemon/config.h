@@ -26,6 +26,10 @@ struct config {
 	/* [multipath] */
 	char selector[32];
 	int32_t no_path_retry_ms; /* -1 = queue for ever */
+	int32_t integrity;	  /* enum integrity */
+	int32_t fence_wait_ms;
+	int32_t guard_timeout_ms; /* -1 = never over */
+	int32_t fence_lun_reset;  /* enum fence_reset */
 	/* [failure] */
 	int32_t suspect_ms, suspect_timeout_ms;
 	int32_t lu_hang_timeout_ms; /* 0 = never */

@@ -340,15 +340,6 @@ void manager_session_lost(struct managed_session *managed, const char *reason, b
 	}
 }
 
-void manager_session_fenced(struct managed_session *managed)
-{
-	struct unit_view *unit;
-
-	list_for_each (unit, &managed->supervisor->view.units, link)
-		if (unit->path)
-			map_path_fenced(map_path_of(unit->path));
-}
-
 bool manager_drop_units(struct managed_session *managed)
 {
 	struct unit_view *unit, *next;

@@ -51,6 +51,7 @@ struct managed_session {
 	struct supervisor *supervisor;
 	struct record *record;	     /* of its node, when that was deleted meanwhile */
 	struct inventory *inventory; /* under way */
+	struct fence_session *fence; /* the same */
 	bool scanned;		     /* its units are known since it was last logged in */
 	bool scan_again;	     /* something changed while they were looked at */
 	struct sd_event_source *rescan_timer;
@@ -159,7 +160,6 @@ void manager_poll_units(struct manager *manager);
 void manager_join_map(struct managed_session *managed, struct unit_view *unit);
 /** manager_session_lost() - its paths are down */
 void manager_session_lost(struct managed_session *managed, const char *reason, bool fenced);
-void manager_session_fenced(struct managed_session *managed);
 /** manager_drop_units() - forget what the session showed. Return: paths are still being removed */
 bool manager_drop_units(struct managed_session *managed);
 /** manager_units_settled() - every device that its units belong to is live, or failed for good */

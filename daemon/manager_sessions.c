@@ -8,6 +8,7 @@
 
 #include "daemon/async_action.h"
 #include "daemon/clock.h"
+#include "daemon/fence_session.h"
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
 #include "daemon/record.h"
@@ -122,12 +123,36 @@ static void on_lost(struct supervisor *supervisor, const char *reason, bool logg
 	manager_session_lost(managed, reason, logged_out);
 }
 
-static void on_fenced(struct supervisor *supervisor)
+static void on_fence_ended(bool fenced, void *userdata)
 {
-	manager_event(manager_of(supervisor), OBJECT_SESSION, &supervisor->view, LOG_NOTICE,
-		      "fenced", "session %u: what it had at %s was ended through another portal",
-		      supervisor->view.sid, supervisor->view.target);
-	manager_session_fenced(supervisor->userdata);
+	struct managed_session *managed = userdata;
+	struct supervisor *supervisor = managed->supervisor;
+
+	managed->fence = NULL;
+	if (fenced)
+		manager_event(managed->manager, OBJECT_SESSION, &supervisor->view, LOG_NOTICE,
+			      "fenced",
+			      "session %u: what it had at %s was ended through another portal",
+			      supervisor->view.sid, supervisor->view.target);
+	supervisor_fence_ended(supervisor, fenced);
+	if (managed->leaving)
+		manager_session_left(managed);
+}
+
+static void on_reinstated(struct supervisor *supervisor, const struct login_job_result *login)
+{
+	struct managed_session *managed = supervisor->userdata;
+	struct manager *manager = managed->manager;
+	struct session_view *view = &supervisor->view;
+	struct session_settings settings;
+	int r;
+
+	node_session_settings(view->node ? view->node->record : manager->config.node_defaults,
+			      &manager->config, &settings);
+	r = fence_session_start(manager_worker(manager, view->lane), manager->home, &settings,
+				login, view, on_fence_ended, managed, &managed->fence);
+	if (r < 0)
+		on_fence_ended(false, managed);
 }
 
 static void on_async_event(struct supervisor *supervisor, const struct async_message *message)
@@ -172,6 +197,10 @@ void manager_session_left(struct managed_session *managed)
 	void *userdata = managed->logout_userdata;
 	struct node *node = view->node;
 
+	if (managed->fence) {
+		fence_session_cancel(managed->fence);
+		return;
+	}
 	if (manager_drop_units(managed))
 		return;
 	manager_notify_removed(manager, OBJECT_SESSION, view);
@@ -224,7 +253,7 @@ const struct supervisor_ops manager_supervisor_ops = {
 	.changed = on_changed,
 	.logged_in = on_logged_in,
 	.lost = on_lost,
-	.fenced = on_fenced,
+	.reinstated = on_reinstated,
 	.gave_up = on_gave_up,
 	.stopped = on_stopped,
 	.async_event = on_async_event,

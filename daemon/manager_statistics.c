@@ -24,13 +24,20 @@ struct path_sample {
 	struct path_statistics statistics;
 };
 
+struct map_sample {
+	object_id id;
+	struct map *map;
+	struct guard_statistics guard;
+};
+
 /* One worker's share. */
 struct sampling {
 	struct job job;
 	struct sampling_round *round;
-	size_t session_count, path_count;
+	size_t session_count, path_count, map_count;
 	struct session_sample *sessions;
 	struct path_sample *paths;
+	struct map_sample *maps;
 };
 
 struct sampling_round {
@@ -51,6 +58,8 @@ static void sampling_work(struct job *job)
 		if (sampling->paths[i].path->path)
 			sampling->paths[i].statistics =
 				*path_get_statistics(sampling->paths[i].path->path);
+	for (size_t i = 0; i < sampling->map_count; i++)
+		map_get_guard_statistics(sampling->maps[i].map, &sampling->maps[i].guard);
 	job_done(job);
 }
 
@@ -68,6 +77,7 @@ static void sampling_free(struct sampling *sampling)
 {
 	free(sampling->sessions);
 	free(sampling->paths);
+	free(sampling->maps);
 	free(sampling);
 }
 
@@ -89,6 +99,12 @@ static void sampling_finished(struct job *job)
 
 		if (view)
 			view->statistics = sampling->paths[i].statistics;
+	}
+	for (size_t i = 0; i < sampling->map_count; i++) {
+		struct map_view *view = manager_find_map(manager, sampling->maps[i].id);
+
+		if (view)
+			view->guard = sampling->maps[i].guard;
 	}
 	round_end(sampling->round);
 	sampling_free(sampling);
@@ -113,6 +129,10 @@ static void collect(struct sampling *sampling, struct manager *manager, struct w
 	list_for_each (map, &manager->maps, link) {
 		if (device_of(map)->worker != worker)
 			continue;
+		sampling->maps[sampling->map_count++] = (struct map_sample){
+			.id = map->id,
+			.map = device_of(map)->map,
+		};
 		list_for_each (path, &map->paths, link)
 			sampling->paths[sampling->path_count++] = (struct path_sample){
 				.id = path->id,
@@ -122,7 +142,7 @@ static void collect(struct sampling *sampling, struct manager *manager, struct w
 }
 
 static int sample_worker(struct sampling_round *round, struct worker *worker, size_t sessions,
-			 size_t paths)
+			 size_t paths, size_t maps)
 {
 	struct sampling *sampling = calloc(1, sizeof(*sampling));
 
@@ -131,7 +151,8 @@ static int sample_worker(struct sampling_round *round, struct worker *worker, si
 	sampling->round = round;
 	sampling->sessions = calloc(sessions + 1, sizeof(*sampling->sessions));
 	sampling->paths = calloc(paths + 1, sizeof(*sampling->paths));
-	if (!sampling->sessions || !sampling->paths) {
+	sampling->maps = calloc(maps + 1, sizeof(*sampling->maps));
+	if (!sampling->sessions || !sampling->paths || !sampling->maps) {
 		sampling_free(sampling);
 		return -ENOMEM;
 	}
@@ -147,7 +168,7 @@ void manager_refresh_statistics(struct manager *manager, manager_done *done, voi
 {
 	struct sampling_round *round = calloc(1, sizeof(*round));
 	owned_error struct error error = ERROR_INIT;
-	size_t sessions = 0, paths = 0;
+	size_t sessions = 0, paths = 0, maps = 0;
 	struct session_view *session;
 	struct map_view *map;
 	struct path_view *path;
@@ -159,14 +180,16 @@ void manager_refresh_statistics(struct manager *manager, manager_done *done, voi
 	}
 	list_for_each (session, &manager->sessions, link)
 		sessions++;
-	list_for_each (map, &manager->maps, link)
+	list_for_each (map, &manager->maps, link) {
+		maps++;
 		list_for_each (path, &map->paths, link)
 			paths++;
+	}
 	round->manager = manager;
 	round->done = done;
 	round->userdata = userdata;
 	round->pending = 1;
 	for (unsigned i = 0; i < manager->worker_count; i++)
-		sample_worker(round, manager->workers[i], sessions, paths);
+		sample_worker(round, manager->workers[i], sessions, paths, maps);
 	round_end(round);
 }

@@ -138,17 +138,35 @@ static void on_deferred_error(struct map *map, struct path *path, uint8_t key, u
 	map_event_post(&event);
 }
 
-static void on_guard_expired(struct map *map, unsigned writes, void *userdata)
+static void on_guard_expired(struct map *map, unsigned ghosts, void *userdata)
 {
 	struct map_event event = {
 		.apply = apply_event,
 		.device = userdata,
-		.severity = LOG_ERR,
+		.severity = LOG_CRIT,
 		.id = "guard-expired",
 	};
 
 	snprintf(event.text, sizeof(event.text),
-		 "%u writes in doubt go on although their old path was never fenced", writes);
+		 "%u writes in doubt are guarded no more, although their lost path was never "
+		 "fenced: a target that still has them could put old data over new",
+		 ghosts);
+	map_event_post(&event);
+}
+
+static void on_fence_wanted(struct map *map, struct path *path, void *userdata)
+{
+	bool shared = ((struct map_device *)userdata)->view.integrity == INTEGRITY_SHARED;
+	struct map_event event = {
+		.apply = apply_event,
+		.device = userdata,
+		.severity = LOG_WARNING,
+		.id = "fence-wanted",
+	};
+
+	snprintf(event.text, sizeof(event.text),
+		 "writes in doubt on a lost path cannot be fenced for now: %s",
+		 shared ? "they wait" : "they go on elsewhere, and their blocks are guarded");
 	map_event_post(&event);
 }
 
@@ -158,6 +176,7 @@ static const struct map_observer device_observer = {
 	.attention = on_attention,
 	.deferred_error = on_deferred_error,
 	.guard_expired = on_guard_expired,
+	.fence_wanted = on_fence_wanted,
 };
 
 int map_device_new(struct worker *worker, struct mailbox *home, const char *name,
@@ -179,6 +198,7 @@ int map_device_new(struct worker *worker, struct mailbox *home, const char *name
 	device->view.id = text_hash((const char *[]){"map", wwid}, 2);
 	device->view.unit = *unit;
 	device->view.no_path_retry_ms = map_settings->no_path_retry_ms;
+	device->view.integrity = map_settings->guard.integrity;
 	device->view.state = MAP_NO_PATH_QUEUEING;
 	device->view.since_us = clock_realtime_us();
 	text_copy(device->view.name, sizeof(device->view.name), name);
@@ -192,6 +212,7 @@ int map_device_new(struct worker *worker, struct mailbox *home, const char *name
 		free(device);
 		return r;
 	}
+	device->view.fence_quality = map_fence_quality(device->map);
 	*ret = device;
 	return 0;
 }

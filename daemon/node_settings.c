@@ -220,33 +220,60 @@ void node_session_settings(const struct record *record, const struct config *con
 			own_number(record, "hawser.suspect_timeout_ms", config->suspect_timeout_ms),
 		.abort_timeout_ms =
 			1000 * number(record, "node.session.err_timeo.abort_timeout", 1, 3600),
+		.lu_reset_timeout_ms =
+			1000 * number(record, "node.session.err_timeo.lu_reset_timeout", 0, 3600),
 		.logout_timeout_ms =
 			1000 * number(record, "node.conn[0].timeo.logout_timeout", 1, 3600),
 	};
+}
+
+/* A time in seconds of ours in the record, -1 for ever; else @fallback_ms. */
+static int32_t own_seconds(const struct record *record, const char *key, int32_t fallback_ms)
+{
+	const char *text = record_get(record, key);
+	int64_t seconds;
+
+	if (!text || !text[0])
+		return fallback_ms;
+	seconds = record_get_number(record, key);
+	return seconds < 0 ? -1 : (int32_t)(1000 * MIN(seconds, INT64_C(1000000)));
+}
+
+/* One of a list of words; the record takes no other. */
+static int own_choice(const struct record *record, const char *key, int (*value_of)(const char *),
+		      int fallback)
+{
+	const char *text = record_get(record, key);
+	int value = text && text[0] ? value_of(text) : fallback;
+
+	return value < 0 ? fallback : value;
 }
 
 void node_map_settings(const struct record *record, const struct config *config,
 		       struct map_settings *ret)
 {
 	const char *selector = record_get(record, "hawser.selector");
-	int64_t replacement = record_get_number(record, "node.session.timeo.replacement_timeout");
-	const char *retry = record_get(record, "hawser.no_path_retry");
 
 	*ret = (struct map_settings){
-		.no_path_retry_ms = config->no_path_retry_ms,
+		.no_path_retry_ms =
+			own_seconds(record, "hawser.no_path_retry", config->no_path_retry_ms),
 		.suspect_ms = own_number(record, "hawser.suspect_ms", config->suspect_ms),
 		.timeout_ms =
 			own_number(record, "hawser.lu_hang_timeout_ms", config->lu_hang_timeout_ms),
 		.hedge_budget = own_number(record, "hawser.hedge_budget", config->hedge_budget),
-		.replacement_timeout_ms =
-			replacement < 0 ? -1 : (int32_t)(1000 * MIN(replacement, INT64_C(1000000))),
+		.guard =
+			{
+				.integrity =
+					(enum integrity)own_choice(record, "hawser.integrity",
+								   integrity_of, config->integrity),
+				.fence_wait_ms = own_number(record, "hawser.fence_wait_ms",
+							    config->fence_wait_ms),
+				.timeout_ms = own_seconds(record, "hawser.guard_timeout",
+							  config->guard_timeout_ms),
+			},
+		.fence_reset = (enum fence_reset)own_choice(
+			record, "hawser.fence_lun_reset", fence_reset_of, config->fence_lun_reset),
 	};
 	text_copy(ret->selector, sizeof(ret->selector),
 		  selector && selector[0] ? selector : config->selector);
-	if (retry && retry[0]) {
-		int64_t seconds = record_get_number(record, "hawser.no_path_retry");
-
-		ret->no_path_retry_ms =
-			seconds < 0 ? -1 : (int32_t)(1000 * MIN(seconds, INT64_C(1000000)));
-	}
 }

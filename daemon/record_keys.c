@@ -26,6 +26,8 @@ static const char *const auth_methods[] = {"None", "CHAP", NULL};
 static const char *const scans[] = {"manual", "auto", NULL};
 static const char *const digests[] = {"None", "CRC32C", "CRC32C,None", "None,CRC32C", NULL};
 static const char *const task_reportings[] = {"RFC3720", "ResponseFence", "FastAbort", NULL};
+static const char *const integrities[] = {"exclusive", "shared", "legacy", NULL};
+static const char *const fence_resets[] = {"never", "exclusive", "always", NULL};
 static const char *const selectors[] = {"service-time", "round-robin", "queue-length", NULL};
 
 /* clang-format off */
@@ -160,6 +162,10 @@ static const struct record_key node_keys[] = {
 	{"node.conn[0].iscsi.OFMarker", KEY_CHOICE, "No", 0, 0, 0, no_yes},
 	{"hawser.selector", KEY_CHOICE, "", KEY_HAWSER, 0, 0, selectors},
 	{"hawser.no_path_retry", KEY_NUMBER, "", KEY_HAWSER, -1, 86400},
+	{"hawser.integrity", KEY_CHOICE, "", KEY_HAWSER, 0, 0, integrities},
+	{"hawser.fence_wait_ms", KEY_NUMBER, "", KEY_HAWSER, 0, 10000},
+	{"hawser.guard_timeout", KEY_NUMBER, "", KEY_HAWSER, -1, 86400},
+	{"hawser.fence_lun_reset", KEY_CHOICE, "", KEY_HAWSER, 0, 0, fence_resets},
 	{"hawser.suspect_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 60000},
 	{"hawser.suspect_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 600000},
 	{"hawser.lu_hang_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 0, 3600000},

@@ -171,6 +171,11 @@ struct worker *session_host_worker(const struct session_host *host)
 	return host->worker;
 }
 
+struct mailbox *session_host_home(const struct session_host *host)
+{
+	return host->home;
+}
+
 /* Calls that are carried over. */
 
 struct session_call {

@@ -57,3 +57,5 @@ int session_host_drop(struct session_host *host, const char *why);
 /** session_host_session() - to be used on the worker's thread only */
 struct session *session_host_session(const struct session_host *host);
 struct worker *session_host_worker(const struct session_host *host);
+/** session_host_home() - the control thread's mailbox */
+struct mailbox *session_host_home(const struct session_host *host);

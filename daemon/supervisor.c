@@ -136,36 +136,49 @@ static enum login_retry retry_of(const struct login_job_result *result)
 	return LOGIN_RETRY_SLOW;
 }
 
-/* The fence: kill what the lost session left, through another portal of its group. */
+/* The fence: end what the lost session left, through another portal of its group. */
 
-static void fence_end(struct supervisor *supervisor)
+static void reinstate_end(struct supervisor *supervisor)
 {
 	supervisor->fence_timer = sd_event_source_disable_unref(supervisor->fence_timer);
 	login_job_free(supervisor->fence);
 	supervisor->fence = NULL;
 }
 
-static void fence_done(const struct login_job_result *result, void *userdata)
+/* Another portal group is another target port, and a login there takes nobody's place (§4.4.3.1).
+ */
+static const char *not_reinstated(const struct supervisor *supervisor,
+				  const struct login_job_result *result)
 {
-	struct supervisor *supervisor = userdata;
-	bool fenced = result->end == LOGIN_JOB_DONE;
-
-	/* The new session was only wanted for what its login ended. */
-	if (fenced)
-		close(result->fd);
-	else
-		log_info("session %u: its lost connection could not be fenced: %s",
-			 supervisor->view.sid, result->text);
-	fence_end(supervisor);
-	if (!fenced)
-		return;
-	supervisor->fence_needed = false;
-	supervisor->ops->fenced(supervisor);
+	if (result->end != LOGIN_JOB_DONE)
+		return result->text;
+	return result->negotiated.target_portal_group_tag == supervisor->view.tpgt
+		       ? NULL
+		       : "the portal belongs to another group than it said";
 }
 
-static const struct login_job_observer fence_observer = {.done = fence_done};
+static void reinstate_done(const struct login_job_result *result, void *userdata)
+{
+	struct supervisor *supervisor = userdata;
+	struct login_job *fence = supervisor->fence;
+	const char *why_not = not_reinstated(supervisor, result);
 
-static int fence_start(struct sd_event_source *source, uint64_t now_us, void *userdata)
+	supervisor->fence = NULL;
+	if (!why_not) {
+		supervisor->fencing = true;
+		supervisor->ops->reinstated(supervisor, result);
+	} else {
+		if (result->end == LOGIN_JOB_DONE)
+			close(result->fd);
+		log_info("session %u: its lost connection could not be fenced: %s",
+			 supervisor->view.sid, why_not);
+	}
+	login_job_free(fence);
+}
+
+static const struct login_job_observer reinstate_observer = {.done = reinstate_done};
+
+static int reinstate_start(struct sd_event_source *source, uint64_t now_us, void *userdata)
 {
 	struct supervisor *supervisor = userdata;
 	struct login_job_settings settings;
@@ -173,26 +186,34 @@ static int fence_start(struct sd_event_source *source, uint64_t now_us, void *us
 	uint16_t port;
 
 	supervisor->fence_timer = sd_event_source_disable_unref(supervisor->fence_timer);
-	if (!supervisor->fence_needed || supervisor->fence ||
+	if (!supervisor->fence_needed || supervisor->fence || supervisor->fencing ||
 	    !supervisor->ops->fence_portal(supervisor, address, &port))
 		return 0;
 	supervisor->ops->settings(supervisor, &settings);
 	text_copy(settings.address, sizeof(settings.address), address);
 	settings.port = port;
 	settings.timeout_ms = FENCE_TIMEOUT_MS;
-	login_job_start(supervisor->event, supervisor->home, &settings, &fence_observer, supervisor,
-			&supervisor->fence);
+	login_job_start(supervisor->event, supervisor->home, &settings, &reinstate_observer,
+			supervisor, &supervisor->fence);
 	explicit_bzero(&settings, sizeof(settings));
 	return 0;
 }
 
-static void fence_soon(struct supervisor *supervisor, unsigned delay_ms)
+static void reinstate_soon(struct supervisor *supervisor, unsigned delay_ms)
 {
 	supervisor->fence_timer = sd_event_source_disable_unref(supervisor->fence_timer);
-	if (supervisor->fence_needed && !supervisor->fence)
+	if (supervisor->fence_needed && !supervisor->fence && !supervisor->fencing)
 		sd_event_add_time_relative(supervisor->event, &supervisor->fence_timer,
 					   CLOCK_MONOTONIC, delay_ms * UINT64_C(1000), 1000,
-					   fence_start, supervisor);
+					   reinstate_start, supervisor);
+}
+
+void supervisor_fence_ended(struct supervisor *supervisor, bool fenced)
+{
+	supervisor->fencing = false;
+	/* Otherwise tried again with the next attempt that fails. */
+	if (fenced)
+		supervisor->fence_needed = false;
 }
 
 /* Attempts. */
@@ -202,7 +223,7 @@ static void attempt_connected(void *userdata)
 	struct supervisor *supervisor = userdata;
 
 	/* The own portal answers: its login fences by itself, and two of them would fight. */
-	fence_end(supervisor);
+	reinstate_end(supervisor);
 	supervisor_step(supervisor, SUPERVISOR_CONNECTED);
 }
 
@@ -228,7 +249,7 @@ static void attempt_failed(struct supervisor *supervisor, enum error_code code,
 		supervisor->ops->gave_up(supervisor);
 		return;
 	}
-	fence_soon(supervisor, 0);
+	reinstate_soon(supervisor, 0);
 	supervisor_step(supervisor, SUPERVISOR_FAILED);
 }
 
@@ -344,7 +365,7 @@ static void pause_before_retry(struct supervisor *supervisor)
 static void reconnect(struct supervisor *supervisor)
 {
 	retry_after(supervisor, supervisor->wait_s * 1000);
-	fence_soon(supervisor, FENCE_DELAY_MS);
+	reinstate_soon(supervisor, FENCE_DELAY_MS);
 }
 
 /* Stopping. */
@@ -358,7 +379,7 @@ static void end(struct supervisor *supervisor)
 static void abandon(struct supervisor *supervisor)
 {
 	supervisor->retry_timer = sd_event_source_disable_unref(supervisor->retry_timer);
-	fence_end(supervisor);
+	reinstate_end(supervisor);
 	login_job_free(supervisor->login);
 	supervisor->login = NULL;
 	end(supervisor);
@@ -461,9 +482,9 @@ void supervisor_free(struct supervisor *supervisor)
 {
 	if (!supervisor)
 		return;
-	assert(supervisor->view.state == SESSION_STATE_IDLE);
+	assert(supervisor->view.state == SESSION_STATE_IDLE && !supervisor->fencing);
 	sd_event_source_disable_unref(supervisor->retry_timer);
-	fence_end(supervisor);
+	reinstate_end(supervisor);
 	login_job_free(supervisor->login);
 	session_host_free(supervisor->host);
 	error_clear(&supervisor->view.last_error);

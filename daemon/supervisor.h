@@ -5,9 +5,9 @@
 /*
  * Keeps one wanted session logged in: connects, logs in, hands the socket over, and starts again
  * when it is lost, with growing pauses, for ever. A state table says what may follow what. When a
- * session is lost while another portal of its portal group is reachable, it logs in there once with
- * the same ISID: session reinstatement kills what the lost session still had at the target (RFC
- * 7143 §6.3.5), so that its writes in doubt need not wait for the dead portal. Control thread only.
+ * session is lost while another portal of its portal group is reachable, it logs in there with the
+ * same ISID: session reinstatement ends what the lost session still had at the target (RFC 7143
+ * §6.3.5), so that its writes in doubt need not wait for the dead portal. Control thread only.
  */
 
 #include <stdbool.h>
@@ -47,8 +47,12 @@ struct supervisor_ops {
 	void (*logged_in)(struct supervisor *supervisor);
 	/** the connection is gone; @logged_out: by a logout that was answered */
 	void (*lost)(struct supervisor *supervisor, const char *reason, bool logged_out);
-	/** what the lost session had at the target is dead */
-	void (*fenced)(struct supervisor *supervisor);
+	/**
+	 * another session took the lost one's place at the target: end what it left over that one,
+	 * which is not logged in to again. @login: its fd is the callee's; supervisor_fence_ended()
+	 * follows, not inside this call
+	 */
+	void (*reinstated)(struct supervisor *supervisor, const struct login_job_result *login);
 	/** an attempt failed and no more will be made: view.last_error */
 	void (*gave_up)(struct supervisor *supervisor);
 	/** a stop is complete: nothing is under way any more */
@@ -76,13 +80,13 @@ struct supervisor {
 	struct mailbox *home;
 	struct session_host *host;
 	struct login_job *login;
-	struct login_job *fence;
+	struct login_job *fence; /* the login that takes the lost session's place */
 	struct sd_event_source *retry_timer, *fence_timer;
 	struct backoff backoff;
-	bool handing_over; /* the worker has the socket and has not answered yet */
-	bool stop_pending; /* stop as soon as it has */
-	bool fence_needed;
-	unsigned wait_s; /* the target wants no login before */
+	bool handing_over;	    /* the worker has the socket and has not answered yet */
+	bool stop_pending;	    /* stop as soon as it has */
+	bool fence_needed, fencing; /* fencing: by ops->reinstated() */
+	unsigned wait_s;	    /* the target wants no login before */
 };
 
 /**
@@ -103,6 +107,9 @@ void supervisor_start(struct supervisor *supervisor);
 void supervisor_stop(struct supervisor *supervisor);
 /** supervisor_hurry() - something changed: try now instead of when the pause is over */
 void supervisor_hurry(struct supervisor *supervisor);
+
+/** supervisor_fence_ended() - what ops->reinstated() began; not @fenced: it is tried again */
+void supervisor_fence_ended(struct supervisor *supervisor, bool fenced);
 
 /** supervisor_next_state() - the table. Return: the state that follows; -EPROTO for no such step */
 int supervisor_next_state(enum session_state state, enum supervisor_event event);

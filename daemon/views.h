@@ -111,6 +111,9 @@ struct map_view {
 	char exporter[16];
 	char selector[32];
 	int32_t no_path_retry_ms;
+	enum integrity integrity;
+	enum fence_quality fence_quality;
+	struct guard_statistics guard; /* as of the last manager_refresh_statistics() */
 	enum map_state state;
 	uint64_t since_us;
 	struct list paths; /* struct path_view */

@@ -24,7 +24,13 @@ enum map_command_kind {
 	MAP_FLUSH, /* SYNCHRONIZE CACHE: repeat anywhere */
 };
 
-/* One command for a map; block/request embeds it. */
+/*
+ * One command for a map; block/request embeds it.
+ *
+ * A map may send any of them twice. So COMPARE AND WRITE, ORWRITE and PERSISTENT RESERVE OUT, which
+ * mean something else the second time, do not come here: who needs them sends them over one nexus,
+ * and after a loss reads back what has become of it.
+ */
 struct map_command {
 	/* set by the submitter; of @scsi cdb, direction, data and data_length */
 	struct scsi_command scsi;
@@ -46,6 +52,8 @@ struct map_command {
 	uint32_t login;	     /* which login of its path carried it */
 	int error;	     /* how it ends, once that is decided */
 	bool moving;	     /* taken off its wire unanswered, to be sent elsewhere: see hedge.h */
+	bool ghosts;	     /* of its own are guarded against (guard.h) */
+	bool ended;	     /* by a reset, say; it is aborted only so that it comes back */
 	uint8_t same_tries;  /* times it was sent again on the same path */
 	uint8_t moves;	     /* times it moved on, blaming the unit and not the path */
 	uint8_t pauses;	     /* times it had to pause; each is longer than the one before */

@@ -45,6 +45,8 @@ static uint64_t delay_ms_until(const struct dispatch *dispatch, uint64_t at_ns)
 static void finish(struct dispatch *dispatch, struct map_command *command, int error)
 {
 	dispatch->commands--;
+	if (command->ghosts)
+		guard_settle(&dispatch->guard, command);
 	command->done(command, error);
 }
 
@@ -265,6 +267,8 @@ static void deadline_expired(struct ring_timer *timer)
 static void blame(struct dispatch *dispatch, const struct map_command *command, struct path *path,
 		  const struct retry_rule *rule)
 {
+	if (command->ended || path->fence)
+		return; /* by no fault of its path: the fence resets the unit, perhaps */
 	path->statistics.errors++;
 	if (command->login != path->login)
 		return; /* a late one of a nexus that is gone */
@@ -373,19 +377,26 @@ static void act_unmapped(struct dispatch *dispatch, struct map_command *command,
 }
 
 /*
- * Nobody may send this write again while its ghost can still be executed. Once the login that
- * carried it is known to be dead, it is as if it had never been sent.
+ * The ghost of this write can still be executed. Once the login that carried it is known to be
+ * dead, it is as if it had never been sent.
  */
 static void act_guard(struct dispatch *dispatch, struct map_command *command, struct path *path,
 		      const struct retry_rule *rule)
 {
+	struct guard *guard = &dispatch->guard;
+
 	blame(dispatch, command, path, rule);
-	if (command->login < path->fenced_login)
+	if (command->login < path->fenced_login) {
 		route(dispatch, command);
-	else if (dispatch->no_path_error)
+	} else if (guard->settings.integrity == INTEGRITY_LEGACY) {
+		move_on(dispatch, command, path, &rule->verdict);
+	} else if (dispatch->no_path_error) {
+		command->wake_ns = now(dispatch);
+		guard_abandon(guard, command);
 		finish(dispatch, command, dispatch->no_path_error);
-	else
-		guard_park(&dispatch->guard, command);
+	} else {
+		guard_park(guard, command);
+	}
 }
 
 static void (*const acts[RETRY_ACTION_COUNT])(struct dispatch *dispatch,
@@ -528,20 +539,62 @@ static void release(struct dispatch *dispatch, struct list *freed)
 	}
 }
 
-static void guard_overdue(struct guard *guard)
+static bool overlaps_any(const struct list *commands, const struct map_command *command)
+{
+	const struct map_command *other;
+
+	list_for_each (other, commands, link) {
+		if (other->kind == MAP_WRITE && other != command && guard_overlap(other, command))
+			return true;
+	}
+	return false;
+}
+
+static bool nothing_overlaps_on_wire(struct guard *guard, const struct map_command *command)
+{
+	struct dispatch *dispatch = container_of(guard, struct dispatch, guard);
+	const struct path *path;
+
+	list_for_each (path, &dispatch->group->paths, group_link) {
+		if (overlaps_any(&path->on_wire, command) || overlaps_any(&path->aborting, command))
+			return false;
+	}
+	return true;
+}
+
+/* Nobody fenced them in the time that it takes: perhaps somebody can in another way. */
+static void ask_for_fences(struct dispatch *dispatch)
+{
+	struct path *path;
+
+	list_for_each (path, &dispatch->group->paths, group_link) {
+		if (path->in_doubt == 0 || path->help_asked == path->login ||
+		    !guard_waits_for(&dispatch->guard, path))
+			continue;
+		path->help_asked = path->login;
+		dispatch->owner->fence_wanted(dispatch, path);
+	}
+}
+
+static void guard_due(struct guard *guard)
 {
 	struct dispatch *dispatch = container_of(guard, struct dispatch, guard);
 	struct list freed = LIST_INIT(freed);
-	unsigned writes = guard_free_overdue(guard, &freed);
+	unsigned ghosts = guard_expire(guard, &freed);
 
-	if (writes > 0)
-		dispatch->owner->guard_expired(dispatch, writes);
+	guard_release(guard, nothing_overlaps_on_wire, &freed);
+	if (ghosts > 0)
+		dispatch->owner->guard_expired(dispatch, ghosts);
+	ask_for_fences(dispatch);
 	release(dispatch, &freed);
 }
 
+static const struct guard_owner guard_owner = {.due = guard_due};
+
 void dispatch_init(struct dispatch *dispatch, struct ring *ring, struct path_group *group,
-		   int32_t no_path_retry_ms, int32_t replacement_timeout_ms, uint32_t timeout_ms,
-		   const struct hedging_settings *hedging, const struct dispatch_owner *owner)
+		   int32_t no_path_retry_ms, const struct guard_settings *guard_settings,
+		   uint32_t timeout_ms, const struct hedging_settings *hedging,
+		   const struct dispatch_owner *owner)
 {
 	*dispatch = (struct dispatch){
 		.owner = owner,
@@ -550,7 +603,7 @@ void dispatch_init(struct dispatch *dispatch, struct ring *ring, struct path_gro
 		.no_path_retry_ms = no_path_retry_ms,
 		.timeout_ms = timeout_ms,
 	};
-	guard_init(&dispatch->guard, ring, replacement_timeout_ms, guard_overdue);
+	guard_init(&dispatch->guard, ring, guard_settings, &guard_owner);
 	list_init(&dispatch->waiting);
 	list_init(&dispatch->delayed);
 	list_init(&dispatch->finished);
@@ -579,6 +632,7 @@ void dispatch_submit(struct dispatch *dispatch, struct map_command *command)
 	command->moving = false;
 	command->trouble_ns = 0;
 	command->tried = 0;
+	command->ghosts = false;
 	command->same_tries = 0;
 	command->moves = 0;
 	command->pauses = 0;
@@ -599,11 +653,12 @@ void dispatch_resume(struct dispatch *dispatch)
 		route(dispatch, command);
 }
 
-static void end_all(struct dispatch *dispatch, int error)
+/* @last: nothing will be written after that */
+static void end_all(struct dispatch *dispatch, bool last, int error)
 {
 	struct list guarded = LIST_INIT(guarded);
 
-	guard_free_all(&dispatch->guard, &guarded);
+	guard_free_all(&dispatch->guard, last, &guarded);
 	finish_all(dispatch, &guarded, error);
 	finish_all(dispatch, &dispatch->waiting, error);
 	finish_all(dispatch, &dispatch->delayed, error);
@@ -613,13 +668,13 @@ static void end_all(struct dispatch *dispatch, int error)
 void dispatch_give_up(struct dispatch *dispatch, int error)
 {
 	dispatch->no_path_error = error;
-	end_all(dispatch, error);
+	end_all(dispatch, false, error);
 }
 
 void dispatch_shut(struct dispatch *dispatch, int error)
 {
 	dispatch->shut_error = error;
-	end_all(dispatch, error);
+	end_all(dispatch, true, error);
 }
 
 void dispatch_fenced(struct dispatch *dispatch, struct path *path)

@@ -29,8 +29,10 @@ struct dispatch_owner {
 	/** a result asks for somebody's attention; @sense says why */
 	void (*attention)(struct dispatch *dispatch, struct path *path,
 			  const struct scsi_sense *sense);
-	/** @writes in doubt go on unfenced */
-	void (*guard_expired)(struct dispatch *dispatch, unsigned writes);
+	/** @ghosts are no longer guarded against, although nobody fenced them */
+	void (*guard_expired)(struct dispatch *dispatch, unsigned ghosts);
+	/** writes on @path wait for a fence longer than one takes; once for each loss */
+	void (*fence_wanted)(struct dispatch *dispatch, struct path *path);
 };
 
 struct dispatch {
@@ -56,8 +58,9 @@ struct dispatch {
 
 /** dispatch_init() - @group: the paths to choose from; stays the map's, as @owner does */
 void dispatch_init(struct dispatch *dispatch, struct ring *ring, struct path_group *group,
-		   int32_t no_path_retry_ms, int32_t replacement_timeout_ms, uint32_t timeout_ms,
-		   const struct hedging_settings *hedging, const struct dispatch_owner *owner);
+		   int32_t no_path_retry_ms, const struct guard_settings *guard_settings,
+		   uint32_t timeout_ms, const struct hedging_settings *hedging,
+		   const struct dispatch_owner *owner);
 /** dispatch_deinit() - it must be idle */
 void dispatch_deinit(struct dispatch *dispatch);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "multipath/dispatch.h"
+#include "multipath/fence.h"
 #include "multipath/path_group.h"
 #include "multipath/selector.h"
 #include "scsi/sense.h"
@@ -24,6 +25,7 @@ struct map {
 	struct list paths; /* struct path by link, in the order they were added */
 	unsigned path_count;
 	uint64_t slots; /* bit per slot in use */
+	struct fence_settings fence;
 	struct path_group group;
 	struct dispatch dispatch;
 	struct ring_timer no_path_timer;
@@ -211,9 +213,25 @@ static void path_was_fenced(struct path *path)
 	dispatch_fenced(&path->map->dispatch, path);
 }
 
+static const struct fence_settings *path_fencing(struct path *path, struct ring **ring)
+{
+	*ring = path->map->ring;
+	return &path->map->fence;
+}
+
+static void path_unit_reset(struct path *path)
+{
+	struct path *other;
+
+	list_for_each (other, &path->map->paths, link)
+		path_abort_all(other);
+}
+
 static const struct path_owner path_owner = {
 	.changed = path_changed,
 	.fenced = path_was_fenced,
+	.fencing = path_fencing,
+	.unit_reset = path_unit_reset,
 };
 
 static struct map *map_of(struct dispatch *dispatch)
@@ -235,17 +253,26 @@ static void attention(struct dispatch *dispatch, struct path *path, const struct
 	}
 }
 
-static void guard_expired(struct dispatch *dispatch, unsigned writes)
+static void guard_expired(struct dispatch *dispatch, unsigned ghosts)
 {
 	struct map *map = map_of(dispatch);
 
 	if (map->observer->guard_expired)
-		map->observer->guard_expired(map, writes, map->userdata);
+		map->observer->guard_expired(map, ghosts, map->userdata);
+}
+
+static void fence_wanted(struct dispatch *dispatch, struct path *path)
+{
+	struct map *map = map_of(dispatch);
+
+	if (map->observer->fence_wanted)
+		map->observer->fence_wanted(map, path, map->userdata);
 }
 
 static const struct dispatch_owner dispatch_owner = {
 	.attention = attention,
 	.guard_expired = guard_expired,
+	.fence_wanted = fence_wanted,
 };
 
 /* --- life --- */
@@ -276,8 +303,13 @@ int map_new(struct ring *ring, const struct unit *unit, const struct map_setting
 	list_init(&map->paths);
 	path_group_init(&map->group, selector);
 	dispatch_init(&map->dispatch, ring, &map->group, settings->no_path_retry_ms,
-		      settings->replacement_timeout_ms, settings->timeout_ms, &hedging,
-		      &dispatch_owner);
+		      &settings->guard, settings->timeout_ms, &hedging, &dispatch_owner);
+	map->fence = (struct fence_settings){
+		.drain = profile_of(unit->identity.vendor, unit->identity.product)->drain,
+		.may_reset = fence_may_reset(settings->fence_reset, settings->guard.integrity),
+		.needs_10_byte = unit->limits.needs_10_byte,
+		.block_size = unit->limits.block_size,
+	};
 	ring_timer_init(&map->no_path_timer, no_path_expired);
 	ring_timer_init(&map->health_timer, health_due);
 	if (map->no_path_retry_ms == 0) {
@@ -316,6 +348,17 @@ void map_set_limits(struct map *map, const struct unit_limits *limits)
 void *map_userdata(const struct map *map)
 {
 	return map->userdata;
+}
+
+enum fence_quality map_fence_quality(const struct map *map)
+{
+	return fence_quality(map->dispatch.guard.settings.integrity, map->fence.drain,
+			     map->fence.may_reset);
+}
+
+void map_get_guard_statistics(const struct map *map, struct guard_statistics *ret)
+{
+	guard_get_statistics(&map->dispatch.guard, map->unit.limits.blocks, ret);
 }
 
 enum map_state map_get_state(const struct map *map)

@@ -7,16 +7,18 @@
  * to one worker; every call comes from that worker's thread.
  *
  * A command is sent on the path that the selector chooses. When a path fails, what is safe moves to
- * another path at once; a write whose fate is in doubt is held back (the guard) until its old nexus
- * is known to be dead or replacement_timeout is over. With no usable path, commands queue for
- * no_path_retry and then fail with EIO; when all paths say that there is no such unit any more they
- * fail with ENODEV at once.
+ * another path at once; a write whose fate is in doubt is held back for its old nexus to be fenced,
+ * and what follows depends on the map's integrity (guard.h). With no usable path, commands queue
+ * for no_path_retry and then fail with EIO; when all paths say that there is no such unit any more
+ * they fail with ENODEV at once.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "multipath/command.h"
+#include "multipath/fence.h"
+#include "multipath/guard.h"
 #include "multipath/path.h"
 #include "scsi/unit.h"
 
@@ -27,7 +29,8 @@ struct ring;
 struct map_settings {
 	char selector[32];	  /* "service-time", "queue-length", "round-robin" */
 	int32_t no_path_retry_ms; /* how long commands queue with no usable path; -1 = for ever */
-	int32_t replacement_timeout_ms; /* how long an in-doubt write waits; -1 = for ever */
+	struct guard_settings guard;
+	enum fence_reset fence_reset; /* may a fence reset the unit? */
 	uint32_t timeout_ms; /* of a command on one path; then it is aborted and moved; 0 = none.
 				The last path has no limit */
 	uint32_t suspect_ms; /* without an answer make a path suspect, see hedge.h; 0 = none does */
@@ -66,9 +69,18 @@ struct map_observer {
 	/** the unit lost data of a write that it acknowledged; the next flush fails with EIO */
 	void (*deferred_error)(struct map *map, struct path *path, uint8_t key, uint8_t asc,
 			       uint8_t ascq, void *userdata);
-	/** replacement_timeout is over: @writes in doubt go on although nobody fenced their nexus
+	/**
+	 * the guard's time is over: @ghosts, writes in doubt or ranges of them, are no longer
+	 * guarded against although nobody fenced their nexus
 	 */
-	void (*guard_expired)(struct map *map, unsigned writes, void *userdata);
+	void (*guard_expired)(struct map *map, unsigned ghosts, void *userdata);
+	/**
+	 * writes on @path, which was lost, still wait for a fence after fence_wait. Who can end its
+	 * tasks in another way does so, and calls path_fenced(): with PREEMPT AND ABORT of the key
+	 * that was registered through @path, where the map holds one (SPC-4 §5.13.11.2.6). Once for
+	 * each loss.
+	 */
+	void (*fence_wanted)(struct map *map, struct path *path, void *userdata);
 };
 
 /**
@@ -93,6 +105,9 @@ const struct unit *map_unit(const struct map *map);
 /** map_set_limits() - the unit was resized: what its paths now agree upon */
 void map_set_limits(struct map *map, const struct unit_limits *limits);
 void *map_userdata(const struct map *map);
+enum fence_quality map_fence_quality(const struct map *map);
+/** map_get_guard_statistics() - as of now */
+void map_get_guard_statistics(const struct map *map, struct guard_statistics *ret);
 enum map_state map_get_state(const struct map *map);
 unsigned map_path_count(const struct map *map);
 
@@ -123,7 +138,7 @@ int map_add_path(struct map *map, struct nexus *nexus, void *userdata, struct pa
 /**
  * map_remove_path() - frees @path; its commands move as if it had failed; none may be on its wire
  *
- * Call path_fenced() first when the session was logged out with an answer: otherwise its in-doubt
- * writes wait for replacement_timeout. No path_changed() comes.
+ * Call path_fenced() first when the session was logged out with an answer: otherwise what is in
+ * doubt is guarded against until the guard's time is over. No path_changed() comes.
  */
 void map_remove_path(struct map *map, struct path *path);

@@ -51,6 +51,7 @@ void path_free(struct path *path)
 	assert(list_empty(&path->on_wire) && list_empty(&path->aborting));
 	if (path->nexus->holder == &path->holder)
 		path->nexus->holder = NULL;
+	path_fence_cancel(path);
 	list_remove(&path->link);
 	list_remove(&path->group_link);
 	free(path);
@@ -107,7 +108,9 @@ static void path_step(struct path *path, enum path_state_event event, const char
 
 void path_verified(struct path *path)
 {
-	path_fenced(path);
+	/* With nothing in doubt there is nothing to make sure of: all of it was answered. */
+	if (path->in_doubt == 0)
+		path_fenced(path);
 	/* It may be down again by the time the word of its last login arrives. */
 	if (!path->nexus->up)
 		return;
@@ -115,12 +118,15 @@ void path_verified(struct path *path)
 	path_step(path, PATH_EVENT_VERIFIED, "identity verified");
 	if (path->nexus->health != NEXUS_WELL)
 		health_changed(&path->holder, path->nexus, "still in trouble");
+	if (path->fenced_login != path->login && path->nexus->up)
+		path_fence(path, path->nexus, NULL, NULL);
 }
 
 void path_lost(struct path *path, const char *reason)
 {
 	path->login++;
 	path->verified = false;
+	path_fence_cancel(path); /* it does not cover what is lost now */
 	path_step(path, PATH_EVENT_LOST, reason);
 }
 
@@ -312,6 +318,7 @@ int path_send(struct path *path, struct map_command *command, uint64_t now_ns)
 	command->path = path;
 	command->login = path->login;
 	command->sent_ns = now_ns;
+	command->ended = false;
 	r = nexus_execute(path->nexus, &command->scsi);
 	if (r < 0)
 		return r;
@@ -426,6 +433,13 @@ void path_abort(struct path *path, struct map_command *command)
 		nexus_abort(path->nexus, &command->scsi);
 }
 
+/* Ended by somebody else: it is only asked for so that it comes back. */
+static void path_abort_ended(struct path *path, struct map_command *command)
+{
+	command->ended = true;
+	path_abort(path, command);
+}
+
 void path_abort_before(struct path *path, struct map_command *command)
 {
 	struct map_command *earlier;
@@ -436,7 +450,15 @@ void path_abort_before(struct path *path, struct map_command *command)
 			return;
 	}
 	while ((earlier = list_first(&path->on_wire, struct map_command, link)) != command)
-		path_abort(path, earlier);
+		path_abort_ended(path, earlier);
+}
+
+void path_abort_all(struct path *path)
+{
+	struct map_command *command;
+
+	while ((command = list_first(&path->on_wire, struct map_command, link)))
+		path_abort_ended(path, command);
 }
 
 bool path_attention_is_new(struct path *path, uint8_t asc, uint8_t ascq, uint64_t now_ns)

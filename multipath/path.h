@@ -17,6 +17,8 @@
 #include "scsi/nexus.h"
 #include "util/list.h"
 
+struct fence;
+struct fence_settings;
 struct map;
 struct map_command;
 struct path;
@@ -41,8 +43,8 @@ struct path_statistics {
  *
  * It carries I/O from then on, unless it is quarantined: at first on probation if it has carried
  * some before and fell, or marginal if it does so again and again. It also says that the nexus was
- * logged in again since path_lost(), which killed what the old nexus still had: so it implies
- * path_fenced().
+ * logged in again since path_lost(), in place of the old one: so where writes are in doubt,
+ * path_fence() follows over the path's own nexus.
  */
 void path_verified(struct path *path);
 
@@ -65,17 +67,29 @@ void path_quarantine(struct path *path, const char *reason);
 /**
  * path_fenced() - its old nexus is dead: in-doubt writes may go elsewhere
  *
- * For use after path_lost(), when the session was reinstated (RFC 7143 §6.3.5), or logged out with
- * an answer. Covers what was sent before path_lost(), also what the transport returns later.
+ * For use after path_lost(), when the session was logged out with an answer, or its tasks were
+ * ended by PREEMPT AND ABORT. Covers what was sent before path_lost(), also what the transport
+ * returns later.
  */
 void path_fenced(struct path *path);
+
+/**
+ * path_fence() - a login took the place of the lost one: make sure that nothing of that can follow
+ * @nexus: to the same unit through the new session; alive until @done has run or, when the path is
+ *         removed before, until its commands have come back
+ * @done: runs exactly once, maybe inside this call; @fenced: as path_fenced(). May be NULL
+ *
+ * After path_lost(). A fence that is under way already is given up for this one. See fence.h.
+ */
+void path_fence(struct path *path, struct nexus *nexus,
+		void (*done)(struct path *path, bool fenced, void *userdata), void *userdata);
 
 enum path_state path_get_state(const struct path *path);
 struct map *path_map(const struct path *path);
 struct nexus *path_nexus(const struct path *path);
 void *path_userdata(const struct path *path);
 const struct path_statistics *path_get_statistics(const struct path *path);
-/** path_in_doubt() - number of writes that wait for this path's old nexus to be fenced */
+/** path_in_doubt() - writes and guarded ranges that wait for its old nexus to be fenced */
 unsigned path_in_doubt(const struct path *path);
 
 /* --- for this room --- */
@@ -86,6 +100,10 @@ unsigned path_in_doubt(const struct path *path);
 struct path_owner {
 	void (*changed)(struct path *path, enum path_state from, const char *reason);
 	void (*fenced)(struct path *path);
+	/** how to fence it, and the clock for that */
+	const struct fence_settings *(*fencing)(struct path *path, struct ring **ring);
+	/** a fence has reset the unit: what is on any wire to it is over */
+	void (*unit_reset)(struct path *path);
 };
 
 /* Why a path is suspect or throttled; bits. */
@@ -114,10 +132,15 @@ struct path {
 	uint32_t fenced_login;	  /* what was sent in an earlier login than this one is dead */
 	uint32_t errors_in_a_row; /* path errors since a command last ended well */
 	unsigned in_doubt;	  /* guard.c counts */
-	struct list link;	  /* in its map */
-	struct list group_link;	  /* in its path group, least recently chosen first */
-	struct list on_wire;	  /* struct map_command, oldest first */
-	struct list aborting;	  /* those that were asked to end early */
+	uint32_t help_asked;	  /* login up to which somebody was asked for another fence */
+	struct fence *fence;	  /* under way; path_fence.c has it and what follows */
+	uint32_t fence_login;	  /* it covers what was sent before */
+	void (*fence_done)(struct path *path, bool fenced, void *userdata);
+	void *fence_userdata;
+	struct list link;	/* in its map */
+	struct list group_link; /* in its path group, least recently chosen first */
+	struct list on_wire;	/* struct map_command, oldest first */
+	struct list aborting;	/* those that were asked to end early */
 	struct path_statistics statistics;
 	struct path_latency latency;
 	uint64_t answered_ns; /* when the device last said anything to a command */
@@ -187,5 +210,9 @@ bool path_expects_soon(const struct map_command *command);
 void path_abort(struct path *path, struct map_command *command);
 /** path_abort_before() - ask for an early end of all that was sent before @command, on the wire */
 void path_abort_before(struct path *path, struct map_command *command);
+/** path_abort_all() - the same of all on the wire: somebody else has ended it */
+void path_abort_all(struct path *path);
+/** path_fence_cancel() - before it is removed, or lost again: done() tells that it is not fenced */
+void path_fence_cancel(struct path *path);
 /** path_attention_is_new() - not the same one as in the last half second, in the same state */
 bool path_attention_is_new(struct path *path, uint8_t asc, uint8_t ascq, uint64_t now_ns);

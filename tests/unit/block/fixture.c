@@ -66,7 +66,7 @@ void fixture_begin_map(struct fixture *fixture)
 	struct map_settings settings = {
 		.selector = "round-robin",
 		.no_path_retry_ms = 0,
-		.replacement_timeout_ms = 0,
+		.guard = {.timeout_ms = 0},
 	};
 
 	assert(map_new(fixture->ring, &fixture->unit, &settings, NULL, NULL, &fixture->map) == 0);

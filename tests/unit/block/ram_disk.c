@@ -140,7 +140,7 @@ int ram_disk_start(struct ram_disk *ram_disk, const char *name)
 	struct map_settings map_settings = {
 		.selector = "round-robin",
 		.no_path_retry_ms = 60000,
-		.replacement_timeout_ms = 60000,
+		.guard = {.timeout_ms = 60000},
 	};
 	struct disk_settings settings = {.exporter = "fuse", .dev_dir = "/dev"};
 	int r;

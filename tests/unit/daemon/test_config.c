@@ -16,6 +16,7 @@
 
 #include "daemon/config.h"
 #include "daemon/record.h"
+#include "multipath/fence.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
@@ -88,6 +89,10 @@ static void without_any_file_everything_has_its_default(void **state)
 	assert_int_equal(config.queue_depth, 128);
 	assert_string_equal(config.selector, "service-time");
 	assert_int_equal(config.no_path_retry_ms, 60000);
+	assert_int_equal(config.integrity, INTEGRITY_EXCLUSIVE);
+	assert_int_equal(config.fence_wait_ms, 250);
+	assert_int_equal(config.guard_timeout_ms, 60000);
+	assert_int_equal(config.fence_lun_reset, FENCE_RESET_EXCLUSIVE);
 	assert_int_equal(config.suspect_ms, 250);
 	assert_int_equal(config.suspect_timeout_ms, 750);
 	assert_int_equal(config.lu_hang_timeout_ms, 5000);
@@ -118,6 +123,10 @@ static void every_row_can_be_set_and_shown(void **state)
 		{"block.queue_depth", "64"},
 		{"multipath.selector", "round-robin"},
 		{"multipath.no_path_retry", "queue"},
+		{"multipath.integrity", "shared"},
+		{"multipath.fence_wait", "400 ms"},
+		{"multipath.guard_timeout", "never"},
+		{"multipath.fence_lun_reset", "always"},
 		{"failure.suspect", "100 ms"},
 		{"failure.suspect_timeout", "300 ms"},
 		{"failure.lu_hang_timeout", "never"},
@@ -148,6 +157,9 @@ static void every_row_can_be_set_and_shown(void **state)
 		assert_string_equal(shown, rows[i].value);
 	}
 	assert_int_equal(config.no_path_retry_ms, -1);
+	assert_int_equal(config.integrity, INTEGRITY_SHARED);
+	assert_int_equal(config.guard_timeout_ms, -1);
+	assert_int_equal(config.fence_lun_reset, FENCE_RESET_ALWAYS);
 	config_deinit(&config);
 }
 

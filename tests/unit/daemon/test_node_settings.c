@@ -176,6 +176,10 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 	const struct config config = {
 		.selector = "service-time",
 		.no_path_retry_ms = 60000,
+		.integrity = INTEGRITY_SHARED,
+		.fence_wait_ms = 300,
+		.guard_timeout_ms = 70000,
+		.fence_lun_reset = FENCE_RESET_ALWAYS,
 		.suspect_ms = 250,
 		.suspect_timeout_ms = 750,
 		.lu_hang_timeout_ms = 5000,
@@ -191,17 +195,23 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 	assert_int_equal(session.commands_max, 128);
 	assert_int_equal(map.no_path_retry_ms, 60000);
 	assert_string_equal(map.selector, "service-time");
-	assert_int_equal(map.replacement_timeout_ms, 120000);
 	assert_int_equal(map.suspect_ms, 250);
 	assert_int_equal(map.timeout_ms, 5000);
 	assert_int_equal(map.hedge_budget, 2);
+	assert_int_equal(map.guard.integrity, INTEGRITY_SHARED);
+	assert_int_equal(map.guard.fence_wait_ms, 300);
+	assert_int_equal(map.guard.timeout_ms, 70000);
+	assert_int_equal(map.fence_reset, FENCE_RESET_ALWAYS);
 
 	set("hawser.suspect_ms", "100");
 	set("hawser.lu_hang_timeout_ms", "0");
 	set("hawser.hedge_budget", "5");
 	set("hawser.selector", "round-robin");
 	set("hawser.no_path_retry", "-1");
-	set("node.session.timeo.replacement_timeout", "-1");
+	set("hawser.integrity", "legacy");
+	set("hawser.fence_wait_ms", "0");
+	set("hawser.guard_timeout", "5");
+	set("hawser.fence_lun_reset", "never");
 	node_session_settings(record, &config, &session);
 	node_map_settings(record, &config, &map);
 	assert_int_equal(session.suspect_ms, 100);
@@ -210,7 +220,14 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 	assert_int_equal(map.suspect_ms, 100);
 	assert_int_equal(map.timeout_ms, 0);
 	assert_int_equal(map.hedge_budget, 5);
-	assert_int_equal(map.replacement_timeout_ms, -1);
+	assert_int_equal(map.guard.integrity, INTEGRITY_LEGACY);
+	assert_int_equal(map.guard.fence_wait_ms, 0);
+	assert_int_equal(map.guard.timeout_ms, 5000);
+	assert_int_equal(map.fence_reset, FENCE_RESET_NEVER);
+
+	set("hawser.guard_timeout", "-1");
+	node_map_settings(record, &config, &map);
+	assert_int_equal(map.guard.timeout_ms, -1);
 }
 
 #define RECORD_TEST(name) cmocka_unit_test_setup_teardown(name, make_record, drop_record)

@@ -15,8 +15,10 @@
 const struct map_settings fixture_settings = {
 	.selector = "round-robin",
 	.no_path_retry_ms = 60000,
-	.replacement_timeout_ms = 120000,
+	.guard = {.integrity = INTEGRITY_SHARED, .fence_wait_ms = 250, .timeout_ms = 120000},
 };
+
+const char *fixture_vendor;
 
 static void on_path_changed(struct map *map, struct path *path, enum path_state from,
 			    const char *reason, void *userdata)
@@ -61,12 +63,20 @@ static void on_deferred_error(struct map *map, struct path *path, uint8_t key, u
 	f->deferred_errors++;
 }
 
-static void on_guard_expired(struct map *map, unsigned writes, void *userdata)
+static void on_guard_expired(struct map *map, unsigned ghosts, void *userdata)
 {
 	struct fixture *f = userdata;
 
 	f->guards_expired++;
-	f->writes_unguarded += writes;
+	f->ghosts_unguarded += ghosts;
+}
+
+static void on_fence_wanted(struct map *map, struct path *path, void *userdata)
+{
+	struct fixture *f = userdata;
+
+	f->fences_wanted++;
+	f->fence_wanted = path;
 }
 
 static const struct map_observer observer = {
@@ -75,6 +85,7 @@ static const struct map_observer observer = {
 	.attention = on_attention,
 	.deferred_error = on_deferred_error,
 	.guard_expired = on_guard_expired,
+	.fence_wanted = on_fence_wanted,
 };
 
 struct fixture *fixture_new(unsigned paths, const struct map_settings *settings)
@@ -90,6 +101,10 @@ struct fixture *fixture_new(unsigned paths, const struct map_settings *settings)
 		.identity = {.wwid = "36001405000000000000000000000aaaa"},
 		.limits = {.blocks = FIXTURE_BLOCKS, .block_size = FIXTURE_BLOCK_SIZE},
 	};
+	if (fixture_vendor) {
+		strncpy(f->description.identity.vendor, fixture_vendor, 8);
+		strncpy(f->description.identity.product, "VIRTUAL-DISK", 16);
+	}
 	assert_int_equal(map_new(f->ring, &f->description, &f->settings, &observer, f, &f->map), 0);
 	for (unsigned i = 0; i < paths; i++)
 		path_verified(f->path[fixture_add_path(f)]);
@@ -155,6 +170,13 @@ void fixture_relogin(struct fixture *f, unsigned i)
 	fake_nexus_kill_ghosts(f->nexus[i]);
 	fake_nexus_set_up(f->nexus[i], true);
 	path_verified(f->path[i]);
+	fixture_answer_fence(f, i);
+}
+
+void fixture_answer_fence(struct fixture *f, unsigned i)
+{
+	if (f->path[i]->fence)
+		fake_nexus_run_one(f->nexus[i], fake_nexus_queued(f->nexus[i]) - 1);
 }
 
 void fixture_prove(struct fixture *f)

@@ -54,7 +54,8 @@ struct fixture {
 	struct map_event map_events[FIXTURE_EVENTS];
 	struct attention_event attentions[FIXTURE_EVENTS];
 	size_t path_event_count, map_event_count, attention_count;
-	unsigned deferred_errors, guards_expired, writes_unguarded;
+	unsigned deferred_errors, guards_expired, ghosts_unguarded, fences_wanted;
+	struct path *fence_wanted; /* the last one */
 };
 
 struct request {
@@ -68,7 +69,9 @@ struct request {
 	uint8_t data[8 * FIXTURE_BLOCK_SIZE];
 };
 
-extern const struct map_settings fixture_settings; /* 60 s, 120 s, no timeout, round-robin */
+/* 60 s, shared, fence 250 ms, guard 120 s, no timeout, round-robin */
+extern const struct map_settings fixture_settings;
+extern const char *fixture_vendor; /* of units to come; NULL: nobody knows that target */
 
 /** fixture_new() - @paths active paths; @settings: NULL = fixture_settings */
 struct fixture *fixture_new(unsigned paths, const struct map_settings *settings);
@@ -84,8 +87,11 @@ void fixture_run(struct fixture *fixture);
 
 /** fixture_lose() - the connection breaks with everything on it sent; the map is told */
 void fixture_lose(struct fixture *fixture, unsigned index);
-/** fixture_relogin() - a new session in place of the old: ghosts die, identity is verified */
+/** fixture_relogin() - a new session in place of the old: ghosts die, identity is verified, and the
+ * fence's barrier is answered */
 void fixture_relogin(struct fixture *fixture, unsigned index);
+/** fixture_answer_fence() - let its barrier, sent last on @index's own nexus, come back */
+void fixture_answer_fence(struct fixture *fixture, unsigned index);
 
 /** fixture_prove() - so much time passes without an error that probation is over */
 void fixture_prove(struct fixture *fixture);

@@ -66,7 +66,7 @@ static void relogin_of_the_path_is_a_fence(void **state)
 	fixture_free(f);
 }
 
-static void an_unfenced_write_goes_on_after_replacement_timeout_with_a_loud_event(void **state)
+static void an_unfenced_write_goes_on_after_guard_timeout_with_a_loud_event(void **state)
 {
 	struct fixture *f = fixture_new(2, NULL);
 	struct request *write = doubtful_write(f);
@@ -75,19 +75,19 @@ static void an_unfenced_write_goes_on_after_replacement_timeout_with_a_loud_even
 	assert_int_equal(f->guards_expired, 0);
 	fake_ring_advance(f->ring, 1);
 	assert_int_equal(f->guards_expired, 1);
-	assert_int_equal(f->writes_unguarded, 1);
+	assert_int_equal(f->ghosts_unguarded, 1);
 	fixture_run(f);
 	assert_int_equal(write->error, 0);
 	fixture_free(f);
 }
 
-static void replacement_timeout_of_minus_one_waits_for_ever(void **state)
+static void guard_timeout_of_minus_one_waits_for_ever(void **state)
 {
 	struct map_settings settings = fixture_settings;
 	struct fixture *f;
 	struct request *write;
 
-	settings.replacement_timeout_ms = -1;
+	settings.guard.timeout_ms = -1;
 	f = fixture_new(2, &settings);
 	write = doubtful_write(f);
 	fake_ring_advance(f->ring, 1000000000);
@@ -260,7 +260,7 @@ static void writes_in_doubt_again_on_the_next_path_wait_again(void **state)
 	fixture_free(f);
 }
 
-static void removal_of_the_path_leaves_the_write_waiting_for_replacement_timeout(void **state)
+static void removal_of_the_path_leaves_the_write_waiting_for_guard_timeout(void **state)
 {
 	struct fixture *f = fixture_new(2, NULL);
 	struct request *write = doubtful_write(f), *second = fixture_write(f, 10, 1, 0xbb);
@@ -274,7 +274,7 @@ static void removal_of_the_path_leaves_the_write_waiting_for_replacement_timeout
 	fixture_run(f);
 	assert_int_equal(write->error, 0);
 	assert_int_equal(second->error, 0);
-	assert_int_equal(f->writes_unguarded, 1);
+	assert_int_equal(f->ghosts_unguarded, 1);
 	fixture_free(f);
 }
 
@@ -298,10 +298,11 @@ static void a_fence_counts_even_for_a_path_in_quarantine(void **state)
 	path_quarantine(f->path[0], "another disk");
 	fixture_run(f);
 	assert_int_equal(write->error, NOT_ENDED);
-	path_verified(f->path[0]);
+	fixture_relogin(f, 0);
 	fixture_run(f);
 	assert_int_equal(write->error, 0);
-	assert_int_equal(fake_nexus_count(f->nexus[0], FAKE_ANY_OPCODE), 1);
+	assert_int_equal(fake_nexus_count(f->nexus[0], SCSI_WRITE_16), 1);
+	assert_int_equal(fake_nexus_count(f->nexus[0], FAKE_ANY_OPCODE), 2); /* the barrier */
 	fixture_free(f);
 }
 
@@ -360,14 +361,235 @@ static void a_discard_in_doubt_is_guarded_as_a_write(void **state)
 	fixture_free(f);
 }
 
+/* --- exclusive --- */
+
+static struct fixture *exclusive_fixture(unsigned paths)
+{
+	struct map_settings settings = fixture_settings;
+
+	settings.guard.integrity = INTEGRITY_EXCLUSIVE;
+	return fixture_new(paths, &settings);
+}
+
+static void an_exclusive_write_is_acknowledged_and_what_overlaps_it_is_held(void **state)
+{
+	struct fixture *f = exclusive_fixture(2);
+	struct request *write = doubtful_write(f), *later, *other;
+	struct guard_statistics guard;
+
+	fake_ring_advance(f->ring, 250);
+	fixture_run(f);
+	assert_int_equal(write->error, 0);
+	assert_int_equal(f->fences_wanted, 1);
+	assert_ptr_equal(f->fence_wanted, f->path[0]);
+	later = fixture_write(f, 13, 1, 0xbb);
+	other = fixture_write(f, 14, 1, 0xcc);
+	fixture_run(f);
+	assert_int_equal(later->error, NOT_ENDED);
+	assert_int_equal(other->error, 0);
+	map_get_guard_statistics(f->map, &guard);
+	assert_int_equal(guard.held, 1);
+	assert_int_equal(guard.guarded_blocks, 4);
+	fixture_relogin(f, 0);
+	fixture_run(f);
+	assert_int_equal(later->error, 0);
+	assert_int_equal(f->guards_expired, 0);
+	assert_int_equal(f->fences_wanted, 1);
+	map_get_guard_statistics(f->map, &guard);
+	assert_int_equal(guard.held + guard.guarded_blocks, 0);
+	fixture_free(f);
+}
+
+static void an_exclusive_write_waits_for_one_that_overlaps_it_on_another_path(void **state)
+{
+	struct fixture *f = exclusive_fixture(2);
+	struct request *first = fixture_write(f, 10, 4, 0xaa), *second;
+
+	second = fixture_write(f, 12, 4, 0xbb); /* on path 1, at the same time */
+	fixture_lose(f, 0);
+	fake_ring_advance(f->ring, 300);
+	assert_int_equal(fake_nexus_count(f->nexus[1], SCSI_WRITE_16), 1);
+	fixture_run(f);
+	assert_int_equal(second->error, 0);
+	assert_int_equal(first->error, NOT_ENDED);
+	fake_ring_advance(f->ring, 300);
+	fixture_run(f);
+	assert_int_equal(first->error, 0);
+	/* the last word is that of the write whose ghost is alive: it cannot change anything */
+	assert_int_equal(*(uint8_t *)fake_unit_block(f->unit, 12), 0xaa);
+	fixture_free(f);
+}
+
+static void what_failed_for_want_of_a_path_is_guarded_against_all_the_same(void **state)
+{
+	struct fixture *f = exclusive_fixture(1);
+	struct request *write = fixture_write(f, 10, 4, 0xaa), *later;
+	unsigned other;
+
+	fixture_lose(f, 0);
+	fake_ring_advance(f->ring, 60000);
+	assert_int_equal(write->error, -EIO);
+	other = fixture_add_path(f);
+	path_verified(f->path[other]);
+	later = fixture_write(f, 10, 4, 0xbb);
+	fixture_run(f);
+	assert_int_equal(later->error, NOT_ENDED);
+	fake_nexus_run_ghosts(f->nexus[0]);
+	fixture_relogin(f, 0);
+	fixture_run(f);
+	assert_int_equal(later->error, 0);
+	assert_int_equal(*(uint8_t *)fake_unit_block(f->unit, 10), 0xbb);
+	fixture_free(f);
+}
+
+static void a_late_write_in_doubt_of_a_map_that_gave_up_is_guarded_against(void **state)
+{
+	struct fixture *f = exclusive_fixture(1);
+	struct request *write;
+
+	write = fixture_write(f, 10, 4, 0xaa);
+	path_lost(f->path[0], "told before its commands came back");
+	fake_ring_advance(f->ring, 60000);
+	assert_int_equal(write->error, NOT_ENDED); /* still on the wire */
+	fake_nexus_lose(f->nexus[0], SIZE_MAX);
+	assert_int_equal(write->error, -EIO);
+	assert_int_equal(path_in_doubt(f->path[0]), 1);
+	fixture_free(f);
+}
+
+static void legacy_repeats_at_once_and_guards_nothing(void **state)
+{
+	struct map_settings settings = fixture_settings;
+	struct request *write, *later;
+	struct fixture *f;
+
+	settings.guard.integrity = INTEGRITY_LEGACY;
+	f = fixture_new(2, &settings);
+	write = fixture_write(f, 10, 4, 0xaa);
+	fixture_lose(f, 0);
+	later = fixture_write(f, 10, 4, 0xbb);
+	fixture_run(f);
+	assert_int_equal(write->error, 0);
+	assert_int_equal(later->error, 0);
+	assert_int_equal(path_in_doubt(f->path[0]), 0);
+	assert_int_equal(map_fence_quality(f->map), FENCE_QUALITY_NONE);
+	fixture_free(f);
+}
+
+static void a_fence_wanted_is_a_chance_for_preempt_and_abort(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL); /* shared */
+	struct request *write = doubtful_write(f);
+
+	fake_ring_advance(f->ring, 250);
+	assert_ptr_equal(f->fence_wanted, f->path[0]);
+	fake_ring_advance(f->ring, 1000);
+	assert_int_equal(f->fences_wanted, 1);
+	assert_int_equal(write->error, NOT_ENDED);
+	path_fenced(f->fence_wanted);
+	fixture_run(f);
+	assert_int_equal(write->error, 0);
+	fixture_free(f);
+}
+
+static void a_fence_by_reset_takes_the_commands_of_all_paths_back_without_blame(void **state)
+{
+	struct map_settings settings = fixture_settings;
+	struct request *writes[20];
+	struct fixture *f;
+
+	settings.guard.integrity = INTEGRITY_EXCLUSIVE;
+	settings.fence_reset = FENCE_RESET_EXCLUSIVE;
+	fixture_vendor = "IET";
+	f = fixture_new(3, &settings);
+	fixture_vendor = NULL;
+	assert_int_equal(map_fence_quality(f->map), FENCE_QUALITY_LUN_RESET);
+	fixture_write(f, 500, 1, 1);
+	fixture_lose(f, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
+		writes[i] = fixture_write(f, i, 1, 2);
+	fake_nexus_set_up(f->nexus[0], true);
+	path_verified(f->path[0]);
+	fake_nexus_run(f->nexus[0]); /* barrier, reset */
+	assert_int_equal(f->nexus[0]->resets, 1);
+	assert_int_equal(f->nexus[1]->aborts + f->nexus[2]->aborts, ARRAY_SIZE(writes));
+	fixture_run(f);
+	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
+		assert_int_equal(writes[i]->error, 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(path_get_statistics(f->path[i])->failures, i == 0);
+	fixture_free(f);
+}
+
+static void a_fence_over_another_session_ends_with_that(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+	struct request *write = doubtful_write(f);
+	struct fake_nexus *stand_in = fake_nexus_new(f->unit, 0);
+
+	path_fence(f->path[0], &stand_in->nexus, NULL, NULL);
+	fake_nexus_lose(stand_in, 0);
+	fixture_run(f);
+	assert_int_equal(write->error, NOT_ENDED);
+	fake_nexus_set_up(stand_in, true);
+	path_fence(f->path[0], &stand_in->nexus, NULL, NULL);
+	path_lost(f->path[0], "again"); /* that fence knows nothing of what is lost now */
+	fake_nexus_run(stand_in);
+	fixture_run(f);
+	assert_int_equal(write->error, NOT_ENDED);
+	path_fence(f->path[0], &stand_in->nexus, NULL, NULL);
+	fake_nexus_run(stand_in);
+	fixture_run(f);
+	assert_int_equal(write->error, 0);
+	fixture_free(f);
+	fake_nexus_free(stand_in);
+}
+
+static unsigned told;
+static bool told_fenced;
+
+static void on_fence_done(struct path *path, bool fenced, void *userdata)
+{
+	told++;
+	told_fenced = fenced;
+}
+
+static void whoever_asked_for_a_fence_is_told_once_how_it_ended(void **state)
+{
+	for (int how = 0; how < 4; how++) {
+		struct fixture *f = fixture_new(2, NULL);
+		struct request *write = doubtful_write(f);
+		struct fake_nexus *stand_in = fake_nexus_new(f->unit, 0);
+
+		told = 0;
+		path_fence(f->path[0], &stand_in->nexus, on_fence_done, NULL);
+		if (how == 0)
+			fake_nexus_run(stand_in);
+		else if (how == 1)
+			fake_nexus_lose(stand_in, 0);
+		else if (how == 2)
+			fixture_relogin(f, 0); /* another fence takes its place */
+		else
+			fixture_remove_path(f, 0);
+		assert_int_equal(told, 1);
+		assert_int_equal(told_fenced, how == 0);
+		fake_nexus_run(stand_in);
+		assert_int_equal(told, 1);
+		fake_ring_advance(f->ring, 120000);
+		fixture_run(f);
+		assert_int_equal(write->error, 0);
+		fixture_free(f);
+		fake_nexus_free(stand_in);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_write_in_doubt_waits_for_its_fence_and_goes_elsewhere),
 		cmocka_unit_test(relogin_of_the_path_is_a_fence),
-		cmocka_unit_test(
-			an_unfenced_write_goes_on_after_replacement_timeout_with_a_loud_event),
-		cmocka_unit_test(replacement_timeout_of_minus_one_waits_for_ever),
+		cmocka_unit_test(an_unfenced_write_goes_on_after_guard_timeout_with_a_loud_event),
+		cmocka_unit_test(guard_timeout_of_minus_one_waits_for_ever),
 		cmocka_unit_test(a_later_write_to_the_same_blocks_waits_behind_the_ghost),
 		cmocka_unit_test(writes_elsewhere_reads_and_flushes_pass_the_guard),
 		cmocka_unit_test(a_repeated_write_is_held_too),
@@ -377,13 +599,22 @@ int main(void)
 		cmocka_unit_test(late_errors_of_an_old_login_do_not_fail_the_new_one),
 		cmocka_unit_test(a_fence_does_not_cover_what_the_new_login_carries),
 		cmocka_unit_test(writes_in_doubt_again_on_the_next_path_wait_again),
-		cmocka_unit_test(
-			removal_of_the_path_leaves_the_write_waiting_for_replacement_timeout),
+		cmocka_unit_test(removal_of_the_path_leaves_the_write_waiting_for_guard_timeout),
 		cmocka_unit_test(removal_after_a_fence_leaves_nothing_behind),
 		cmocka_unit_test(a_fence_counts_even_for_a_path_in_quarantine),
 		cmocka_unit_test(answered_and_aborted_writes_leave_no_ghost),
 		cmocka_unit_test(queueing_that_ends_takes_the_writes_in_doubt_along),
 		cmocka_unit_test(a_discard_in_doubt_is_guarded_as_a_write),
+		cmocka_unit_test(an_exclusive_write_is_acknowledged_and_what_overlaps_it_is_held),
+		cmocka_unit_test(an_exclusive_write_waits_for_one_that_overlaps_it_on_another_path),
+		cmocka_unit_test(what_failed_for_want_of_a_path_is_guarded_against_all_the_same),
+		cmocka_unit_test(a_late_write_in_doubt_of_a_map_that_gave_up_is_guarded_against),
+		cmocka_unit_test(legacy_repeats_at_once_and_guards_nothing),
+		cmocka_unit_test(a_fence_wanted_is_a_chance_for_preempt_and_abort),
+		cmocka_unit_test(
+			a_fence_by_reset_takes_the_commands_of_all_paths_back_without_blame),
+		cmocka_unit_test(a_fence_over_another_session_ends_with_that),
+		cmocka_unit_test(whoever_asked_for_a_fence_is_told_once_how_it_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

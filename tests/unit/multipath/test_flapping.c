@@ -353,12 +353,14 @@ static void acknowledged_data_survive_flapping_paths(void **state)
 	struct map_settings settings = fixture_settings;
 
 	settings.no_path_retry_ms = -1;
-	settings.replacement_timeout_ms = -1;
+	settings.guard.timeout_ms = -1;
+	settings.guard.fence_wait_ms = 5;
 	for (uint64_t seed = first_seed(), n = 0; n < ROUNDS; n++) {
 		strcpy(settings.selector, n % 2 ? "service-time" : "round-robin");
 		settings.timeout_ms = n % 3 ? 0 : 100;
 		settings.suspect_ms = n % 5 ? 30 : 0;
 		settings.hedge_budget = n % 4 ? 50 : 0;
+		settings.guard.integrity = n % 4 < 2 ? INTEGRITY_EXCLUSIVE : INTEGRITY_SHARED;
 		round_of(seed + n, &settings, true);
 	}
 }
@@ -369,10 +371,12 @@ static void every_command_ends_once_also_when_time_runs_out(void **state)
 
 	for (uint64_t seed = first_seed(), n = 0; n < ROUNDS; n++) {
 		settings.no_path_retry_ms = n % 2 ? 50 : 0;
-		settings.replacement_timeout_ms = n % 3 ? 70 : 0;
+		settings.guard.timeout_ms = n % 3 ? 70 : 0;
 		settings.timeout_ms = n % 4 ? 60 : 0;
 		settings.suspect_ms = n % 5 ? 20 : 0;
 		settings.hedge_budget = 10;
+		settings.guard.integrity = (enum integrity)(n % 5 % INTEGRITY_COUNT);
+		settings.guard.fence_wait_ms = n % 7 ? 20 : 0;
 		round_of(seed + n, &settings, false);
 	}
 }
