@@ -109,7 +109,8 @@ int list_sessions(const struct session_list *sessions, const struct table_style 
 /* clang-format off */
 enum { MAP_NAME, MAP_DEVICE, MAP_SIZE, MAP_STATE, MAP_PATHS_UP, MAP_PATHS_TOTAL, MAP_PATHS,
        MAP_POLICY, MAP_EXPORTER, MAP_VENDOR, MAP_PRODUCT, MAP_SERIAL, MAP_WWID, MAP_BLOCK_SIZE,
-       MAP_READ_ONLY, MAP_OBJECT, MAP_COLUMNS };
+       MAP_READ_ONLY, MAP_INTEGRITY, MAP_FENCE_QUALITY, MAP_IN_DOUBT, MAP_IN_DOUBT_TOTAL, MAP_HELD,
+       MAP_GUARDED, MAP_LONGEST_GUARD, MAP_GUARDS_EXPIRED, MAP_OBJECT, MAP_COLUMNS };
 
 static const struct column map_columns[] = {
 	[MAP_NAME]        = {"NAME",     "name",        CELL_TEXT},
@@ -127,6 +128,14 @@ static const struct column map_columns[] = {
 	[MAP_WWID]        = {"WWID",     "wwid",        CELL_TEXT, .optional = true},
 	[MAP_BLOCK_SIZE]  = {NULL,       "block_size",  CELL_NUMBER},
 	[MAP_READ_ONLY]   = {NULL,       "read_only",   CELL_BOOL},
+	[MAP_INTEGRITY]   = {"INTEGRITY", "integrity",  CELL_TEXT},
+	[MAP_FENCE_QUALITY]  = {"FENCE", "fence_quality",    CELL_TEXT},
+	[MAP_IN_DOUBT]       = {NULL,    "in_doubt",         CELL_NUMBER},
+	[MAP_IN_DOUBT_TOTAL] = {NULL,    "in_doubt_total",   CELL_NUMBER},
+	[MAP_HELD]           = {NULL,    "held",             CELL_NUMBER},
+	[MAP_GUARDED]        = {NULL,    "guarded_bytes",    CELL_BYTES},
+	[MAP_LONGEST_GUARD]  = {NULL,    "longest_guard_ms", CELL_NUMBER},
+	[MAP_GUARDS_EXPIRED] = {NULL,    "guards_expired",   CELL_NUMBER},
 	[MAP_OBJECT]      = {NULL,       "object",      CELL_TEXT},
 };
 /* clang-format on */
@@ -152,6 +161,14 @@ static void add_map(struct table *table, const struct map_info *map)
 	table_set_text(table, row, MAP_WWID, map->wwid);
 	table_set_number(table, row, MAP_BLOCK_SIZE, map->block_size);
 	table_set_number(table, row, MAP_READ_ONLY, map->read_only);
+	table_set_text(table, row, MAP_INTEGRITY, map->integrity);
+	table_set_text(table, row, MAP_FENCE_QUALITY, map->fence_quality);
+	table_set_number(table, row, MAP_IN_DOUBT, map->in_doubt);
+	table_set_number(table, row, MAP_IN_DOUBT_TOTAL, map->in_doubt_total);
+	table_set_number(table, row, MAP_HELD, map->held);
+	table_set_number(table, row, MAP_GUARDED, map->guarded_bytes);
+	table_set_number(table, row, MAP_LONGEST_GUARD, map->longest_guard_ms);
+	table_set_number(table, row, MAP_GUARDS_EXPIRED, map->guards_expired);
 	table_set_text(table, row, MAP_OBJECT, map->object);
 }
 

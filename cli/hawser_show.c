@@ -80,6 +80,24 @@ static void add_fact(struct table *table, const char *key, const char *value)
 	table_set_text(table, row, FACT_VALUE, value);
 }
 
+static void add_integrity(struct table *table, const struct map_info *map)
+{
+	char text[128], bytes[TEXT_FORMAT_MAX], longest[TEXT_FORMAT_MAX];
+
+	add_fact(table, "integrity", map->integrity);
+	add_fact(table, "fence quality", map->fence_quality);
+	snprintf(text, sizeof(text), "%llu now, %llu ever", (unsigned long long)map->in_doubt,
+		 (unsigned long long)map->in_doubt_total);
+	add_fact(table, "writes in doubt", text);
+	snprintf(text, sizeof(text), "%s, %llu writes held",
+		 text_format_bytes(map->guarded_bytes, bytes), (unsigned long long)map->held);
+	add_fact(table, "guarded", text);
+	snprintf(text, sizeof(text), "%s, %llu ended by time",
+		 text_format_ns(map->longest_guard_ms * 1000000, longest),
+		 (unsigned long long)map->guards_expired);
+	add_fact(table, "longest guard", text);
+}
+
 static void add_facts(struct table *table, const struct map_info *map, const char *holders)
 {
 	char text[64], size[TEXT_FORMAT_MAX], retry[TEXT_FORMAT_MAX];
@@ -106,6 +124,7 @@ static void add_facts(struct table *table, const struct map_info *map, const cha
 		 map->no_path_retry_ms < 0
 			 ? "for ever"
 			 : text_format_ns((uint64_t)map->no_path_retry_ms * 1000000, retry));
+	add_integrity(table, map);
 }
 
 static int print_map_json(struct hawser *run, struct map_info *map, const char *holders)

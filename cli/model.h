@@ -74,8 +74,9 @@ struct path_info {
 
 struct map_info {
 	const char *object, *name, *wwid, *device, *vendor, *product, *serial, *exporter, *policy,
-		*state;
+		*state, *integrity, *fence_quality;
 	uint64_t size_bytes, since_us;
+	uint64_t in_doubt, in_doubt_total, held, guarded_bytes, longest_guard_ms, guards_expired;
 	uint32_t block_size, paths_up, paths_total;
 	int64_t no_path_retry_ms;
 	bool read_only;

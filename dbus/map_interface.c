@@ -95,6 +95,47 @@ static void get_no_path_retry(struct bus_writer *writer, const void *object)
 	bus_write_i32(writer, view(object)->no_path_retry_ms);
 }
 
+static void get_integrity(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, integrity_name(view(object)->integrity));
+}
+
+static void get_fence_quality(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, fence_quality_name(view(object)->fence_quality));
+}
+
+static void get_in_doubt(struct bus_writer *writer, const void *object)
+{
+	bus_write_u32(writer, view(object)->guard.parked);
+}
+
+static void get_in_doubt_total(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer, view(object)->guard.in_doubt);
+}
+
+static void get_held(struct bus_writer *writer, const void *object)
+{
+	bus_write_u32(writer, view(object)->guard.held);
+}
+
+static void get_guarded_bytes(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer,
+		      view(object)->guard.guarded_blocks * view(object)->unit.limits.block_size);
+}
+
+static void get_longest_guard(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer, view(object)->guard.longest_ms);
+}
+
+static void get_guards_expired(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer, view(object)->guard.overdue);
+}
+
 static void get_state(struct bus_writer *writer, const void *object)
 {
 	bus_write_string(writer, map_state_name(view(object)->state));
@@ -151,6 +192,14 @@ static const struct bus_property properties[] = {
 	{"Exporter",     "s",    CHANGE_CONSTANT, get_exporter},
 	{"Policy",       "s",    CHANGE_EMITTED,  get_policy},
 	{"NoPathRetry",  "i",    CHANGE_EMITTED,  get_no_path_retry},
+	{"Integrity",    "s",    CHANGE_CONSTANT, get_integrity},
+	{"FenceQuality", "s",    CHANGE_CONSTANT, get_fence_quality},
+	{"InDoubt",      "u",    CHANGE_SILENT,   get_in_doubt},
+	{"InDoubtTotal", "t",    CHANGE_SILENT,   get_in_doubt_total},
+	{"Held",         "u",    CHANGE_SILENT,   get_held},
+	{"GuardedBytes", "t",    CHANGE_SILENT,   get_guarded_bytes},
+	{"LongestGuardMs", "t",  CHANGE_SILENT,   get_longest_guard},
+	{"GuardsExpired", "t",   CHANGE_SILENT,   get_guards_expired},
 	{"State",        "s",    CHANGE_EMITTED,  get_state},
 	{"StateSince",   "t",    CHANGE_EMITTED,  get_state_since},
 	{"PathsUp",      "u",    CHANGE_EMITTED,  get_paths_up},

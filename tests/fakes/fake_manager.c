@@ -88,6 +88,23 @@ const char *path_view_state(const struct path_view *path)
 	return path_state_name(path->state);
 }
 
+__attribute__((weak)) const char *integrity_name(enum integrity integrity);
+__attribute__((weak)) const char *integrity_name(enum integrity integrity)
+{
+	static const char *const names[INTEGRITY_COUNT] = {"exclusive", "shared", "legacy"};
+
+	return names[integrity];
+}
+
+__attribute__((weak)) const char *fence_quality_name(enum fence_quality quality);
+__attribute__((weak)) const char *fence_quality_name(enum fence_quality quality)
+{
+	static const char *const names[FENCE_QUALITY_COUNT] = {"exact", "standard", "lun-reset",
+							       "timed", "none"};
+
+	return names[quality];
+}
+
 const char *session_state_name(enum session_state state)
 {
 	static const char *const names[SESSION_STATE_COUNT] = {
@@ -261,6 +278,9 @@ struct map_view *fake_map_add(struct manager *manager, const char *wwid, const c
 	text_copy(map->exporter, sizeof(map->exporter), "fuse");
 	text_copy(map->selector, sizeof(map->selector), "service-time");
 	map->no_path_retry_ms = 60000;
+	map->fence_quality = FENCE_QUALITY_LUN_RESET;
+	map->guard =
+		(struct guard_statistics){.guarded_blocks = 16, .longest_ms = 40, .in_doubt = 3};
 	map->since_us = FAKE_NOW_US;
 	list_init(&map->paths);
 	list_append(&manager->maps, &map->link);

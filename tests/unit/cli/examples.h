@@ -103,6 +103,8 @@ static inline struct map_info example_map(const char *name, struct path_info *pa
 		.paths_up = (uint32_t)count,
 		.paths_total = (uint32_t)count,
 		.no_path_retry_ms = 60000,
+		.integrity = "exclusive",
+		.fence_quality = "lun-reset",
 		.paths = paths,
 		.path_count = count,
 	};
