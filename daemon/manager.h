@@ -161,6 +161,28 @@ void manager_plan_logout(struct session_view *session, bool planned);
 void manager_rescan(struct manager *manager, struct session_view *session, manager_done *done,
 		    void *userdata);
 
+/* What a reset is about; all but the first and the last concern other hosts as well. */
+enum reset_scope {
+	RESET_TASK_SET, /* what this session has at one logical unit */
+	RESET_UNIT,
+	RESET_TARGET_WARM,
+	RESET_TARGET_COLD, /* as a power cycle: the target ends all connections */
+	RESET_NEXUS,	   /* this session; needs iSCSIProtocolLevel 2 */
+	RESET_SCOPE_COUNT,
+};
+/**
+ * manager_reset() - have the target end what is under way (RFC 7143 §11.5.1, RFC 7144 §6.3)
+ * @number: of the logical unit as Linux counts; for the first two scopes only
+ *
+ * Requests of maps that it ends are sent again. done(): ERROR_NOT_SUPPORTED when the target
+ * refuses; ERROR_TRANSPORT_FAILED when it did not answer, and the session was ended.
+ */
+void manager_reset(struct manager *manager, struct session_view *session, enum reset_scope scope,
+		   uint64_t number, manager_done *done, void *userdata);
+/** manager_reset_map() - reset the map's logical unit, through any path that is connected */
+void manager_reset_map(struct manager *manager, struct map_view *map, manager_done *done,
+		       void *userdata);
+
 /* What discovery does with what it found, as iscsiadm's -o; bits. */
 enum discovery_operation {
 	DISCOVERY_DEFAULT = 0,	      /* missing records are made, others keep their settings */

@@ -62,6 +62,7 @@ static const char *const actions[ACCESS_COUNT] = {
 	[ACCESS_SET_SECRET]      = BUS_NAME ".set-secret",
 	[ACCESS_MANAGE_PATHS]    = BUS_NAME ".manage-paths",
 	[ACCESS_MANAGE_SETTINGS] = BUS_NAME ".manage-settings",
+	[ACCESS_RESET]           = BUS_NAME ".reset",
 };
 /* clang-format on */
 

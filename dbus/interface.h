@@ -21,6 +21,7 @@ enum bus_access {
 	ACCESS_SET_SECRET,	/* set-secret */
 	ACCESS_MANAGE_PATHS,	/* manage-paths */
 	ACCESS_MANAGE_SETTINGS, /* manage-settings */
+	ACCESS_RESET,		/* reset */
 	ACCESS_COUNT,
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SPDX-FileCopyrightText: Hawser developers */
 #include "dbus/bus.h"
+#include "dbus/error_names.h"
 #include "dbus/interfaces.h"
 #include "dbus/marshal.h"
 
@@ -15,8 +16,24 @@ static void holders(struct bus_call *call, void *map, void *manager)
 	bus_call_send(call);
 }
 
+static void end_call(const struct error *error, void *userdata)
+{
+	bus_call_end(userdata, error);
+}
+
+static void reset(struct bus_call *call, void *map, void *manager)
+{
+	owned_error struct error error = ERROR_INIT;
+
+	if (read_no_options(bus_call_arguments(call), &error) < 0)
+		bus_call_fail_error(call, &error);
+	else
+		manager_reset_map(manager, map, end_call, call);
+}
+
 static const struct bus_method methods[] = {
 	{"Holders", "", "s holders", ACCESS_READ, holders},
+	{"Reset", "a{sv} options", "", ACCESS_RESET, reset},
 	{},
 };
 

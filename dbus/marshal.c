@@ -302,6 +302,14 @@ uint32_t bus_read_u32(struct bus_reader *reader)
 	return value;
 }
 
+uint64_t bus_read_u64(struct bus_reader *reader)
+{
+	uint64_t value = 0;
+
+	read_basic(reader, DBUS_TYPE_UINT64, &value);
+	return value;
+}
+
 const char *bus_read_string(struct bus_reader *reader)
 {
 	const char *value = "";
@@ -424,6 +432,11 @@ static void read_u32(struct bus_reader *reader, void *value)
 	*(uint32_t *)value = bus_read_u32(reader);
 }
 
+static void read_u64(struct bus_reader *reader, void *value)
+{
+	*(uint64_t *)value = bus_read_u64(reader);
+}
+
 static void read_string(struct bus_reader *reader, void *value)
 {
 	*(const char **)value = bus_read_string(reader);
@@ -433,7 +446,7 @@ static const struct option_type {
 	const char *signature;
 	void (*read)(struct bus_reader *reader, void *value);
 } option_types[] = {
-	{"b", read_bool},   {"q", read_u16},	  {"u", read_u32},
+	{"b", read_bool},   {"q", read_u16},	  {"u", read_u32},	{"t", read_u64},
 	{"s", read_string}, {"as", read_strings}, {"au", read_numbers},
 };
 

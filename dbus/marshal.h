@@ -63,6 +63,7 @@ bool bus_read_bool(struct bus_reader *reader);
 uint16_t bus_read_u16(struct bus_reader *reader);
 int32_t bus_read_i32(struct bus_reader *reader);
 uint32_t bus_read_u32(struct bus_reader *reader);
+uint64_t bus_read_u64(struct bus_reader *reader);
 /** bus_read_string() - string or object path; lives as long as its message */
 const char *bus_read_string(struct bus_reader *reader);
 /** bus_read_fd() - a descriptor of our own, the caller's to close; -1 when there is none */

@@ -46,9 +46,53 @@ static void rescan(struct bus_call *call, void *session, void *manager)
 		manager_rescan(manager, session, end_call, call);
 }
 
+static const struct text_name reset_scopes[] = {
+	{RESET_TASK_SET, "task-set"},
+	{RESET_UNIT, "logical-unit"},
+	{RESET_TARGET_WARM, "target-warm"},
+	{RESET_TARGET_COLD, "target-cold"},
+	{RESET_NEXUS, "nexus"},
+};
+
+struct reset_options {
+	uint64_t lun;
+};
+
+static const struct bus_option reset_options[] = {
+	BUS_OPTION("lun", "t", struct reset_options, lun),
+	{},
+};
+
+static int read_scope(struct bus_reader *reader, int *scope, struct error *error)
+{
+	char word[32];
+
+	if (read_text(reader, "scope", word, sizeof(word), error) < 0)
+		return -1;
+	if (text_value_of(reset_scopes, ARRAY_SIZE(reset_scopes), word, scope) < 0)
+		return error_set(error, ERROR_INVALID_ARGUMENT, "there is no scope '%s'", word);
+	return 0;
+}
+
+static void reset(struct bus_call *call, void *session, void *manager)
+{
+	struct bus_reader *reader = bus_call_arguments(call);
+	struct reset_options options = {};
+	owned_error struct error error = ERROR_INIT;
+	int scope;
+
+	if (read_scope(reader, &scope, &error) < 0 ||
+	    bus_read_options(reader, reset_options, &options, &error) < 0)
+		bus_call_fail_error(call, &error);
+	else
+		manager_reset(manager, session, (enum reset_scope)scope, options.lun, end_call,
+			      call);
+}
+
 static const struct bus_method methods[] = {
 	{"Logout", "a{sv} options", "", ACCESS_LOGOUT, logout},
 	{"Rescan", "a{sv} options", "", ACCESS_LOGIN, rescan},
+	{"Reset", "s scope, a{sv} options", "", ACCESS_RESET, reset},
 	{},
 };
 

@@ -16,8 +16,8 @@ _hawser()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verb=${COMP_WORDS[1]} words=
-	local verbs="status sessions maps paths nodes discover login logout rescan set show monitor
-		explain version help"
+	local verbs="status sessions maps paths nodes discover login logout rescan reset set
+		show monitor 		explain version help"
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
@@ -34,6 +34,7 @@ _hawser()
 		login) words="--portal --interface --all --no-wait --help" ;;
 		logout) words="--portal --interface --sid --all --force --help" ;;
 		rescan) words="--portal --interface --sid --help" ;;
+		reset) words="--portal --interface --sid --force --help" ;;
 		set) words="--portal --interface --help" ;;
 		monitor) words="--json --help" ;;
 		esac
@@ -47,6 +48,10 @@ _hawser()
 	help) words=$verbs ;;
 	paths) words=$(_hawser_maps) ;;
 	show) words="$(_hawser_targets) $(_hawser_maps)" ;;
+	reset)
+		words="$(_hawser_targets) $(_hawser_maps)"
+		[ "$COMP_CWORD" -eq 3 ] && words="unit target target-cold session"
+		;;
 	sessions | nodes | login | logout | rescan) words=$(_hawser_targets) ;;
 	set)
 		if [ "$COMP_CWORD" -eq 2 ]; then

@@ -3,6 +3,7 @@
 """daemon.py BUILD_DIR: rows of docs/CONFORMANCE.md that only hawserd itself can show, against the
 fake target. Needs root and FUSE, as it makes a block device."""
 
+import mmap
 import os
 import queue
 import re
@@ -124,6 +125,63 @@ def a_refusal_for_good_is_not_asked_again(daemon, target):
     assert len(target.events("connected")) - before == 1
 
 
+def a_reset_ends_what_hangs_and_it_is_sent_again(daemon, target):
+    """Rows 134, 139 (§11.5, §4.2.3.3): no data is lost and nothing fails"""
+    daemon.discover(target.portal)
+    daemon.login(NAME)
+    daemon.wait_for_paths(1)
+    device = daemon.by_path(NAME, target.portal, 0)
+    name = daemon.rows("map")[0]["name"].split()[-1]
+    writes = len(target.events("command"))
+    # the first write of this pattern is never answered; the one after the reset is
+    target.say("on command write=1 #1 : ignore\n")
+    time.sleep(0.2)
+    data = os.urandom(65536)
+    result = []
+    writer = threading.Thread(target=lambda: result.append(write_direct(device, data)))
+    writer.start()
+    end = time.monotonic() + 20
+    while not any(bhs[32] in (0x2A, 0x8A) for _, bhs in target.events("command")[writes:]):
+        assert time.monotonic() < end, "no write came"
+        time.sleep(0.02)
+    daemon.hawser(f"reset {name}")
+    writer.join(30)
+    assert result == [len(data)], result
+    assert read_direct(device, len(data)) == data
+    resets = [bhs for _, bhs in target.events("task-management")]
+    assert [bhs[1] & 0x7F for bhs in resets] == [5], resets
+    assert resets[0][20:24] == b"\xff\xff\xff\xff"
+    assert len(target.events("connected")) == 2, "discovery and one session, which stayed"
+    result = daemon.hawser(f"reset {NAME} session", check=False)
+    assert result.code == 27 and "iSCSIProtocolLevel" in result.err, result
+    # after a cold reset everybody comes back
+    daemon.hawser(f"reset {NAME} target-cold --force")
+    target.wait("connected", 3, 20)
+    daemon.wait_for_paths(1)
+    assert read_direct(device, len(data)) == data
+    daemon.logout(NAME)
+
+
+def write_direct(device, data):
+    memory = mmap.mmap(-1, len(data))
+    memory.write(data)
+    fd = os.open(device, os.O_WRONLY | os.O_DIRECT)
+    try:
+        return os.pwrite(fd, memory, 0)
+    finally:
+        os.close(fd)
+
+
+def read_direct(device, length):
+    memory = mmap.mmap(-1, length)
+    fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
+    try:
+        assert os.preadv(fd, [memory], 0) == length
+        return memory[:]
+    finally:
+        os.close(fd)
+
+
 def run(build_dir, test, targets):
     with tempfile.TemporaryDirectory() as folder:
         fakes = [Target(build_dir) for _ in range(targets)]
@@ -150,6 +208,7 @@ def main():
     run(sys.argv[1], the_isid_outlives_a_restart, 1)
     run(sys.argv[1], a_circle_of_redirects_ends, 2)
     run(sys.argv[1], a_refusal_for_good_is_not_asked_again, 1)
+    run(sys.argv[1], a_reset_ends_what_hangs_and_it_is_sent_again, 1)
     return 0
 
 

@@ -54,6 +54,7 @@ struct manager {
 	bool hold, in_use;
 	struct error next_error;
 	struct discovery_request last_discovery;
+	struct fake_reset last_reset;
 };
 
 /* --- names that other rooms give; these stand in where those rooms are not linked --- */
@@ -1012,6 +1013,29 @@ void manager_rescan(struct manager *manager, struct session_view *session, manag
 {
 	start(manager,
 	      &(struct waiting){.operation = FAKE_OTHER, .done = done, .userdata = userdata});
+}
+
+void manager_reset(struct manager *manager, struct session_view *session, enum reset_scope scope,
+		   uint64_t number, manager_done *done, void *userdata)
+{
+	start(manager, &(struct waiting){.operation = FAKE_OTHER,
+					 .sid = session->sid,
+					 .done = done,
+					 .userdata = userdata});
+	manager->last_reset = (struct fake_reset){session->sid, scope, number};
+}
+
+void manager_reset_map(struct manager *manager, struct map_view *map, manager_done *done,
+		       void *userdata)
+{
+	manager->last_reset = (struct fake_reset){0, RESET_UNIT, 0};
+	start(manager,
+	      &(struct waiting){.operation = FAKE_OTHER, .done = done, .userdata = userdata});
+}
+
+const struct fake_reset *fake_manager_last_reset(const struct manager *manager)
+{
+	return &manager->last_reset;
 }
 
 void manager_refresh_statistics(struct manager *manager, manager_done *done, void *userdata)

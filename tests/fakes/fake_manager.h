@@ -48,5 +48,13 @@ void fake_manager_fail_next(struct manager *manager, enum error_code code, const
 /** FAKE_READS_A_ROUND - that every path has served more after each manager_refresh_statistics() */
 #define FAKE_READS_A_ROUND 1000000
 
+/* What was asked for; sid 0: a map's unit. */
+struct fake_reset {
+	uint32_t sid;
+	enum reset_scope scope;
+	uint64_t number;
+};
+const struct fake_reset *fake_manager_last_reset(const struct manager *manager);
+
 /** fake_manager_last_discovery() - what was asked for */
 const struct discovery_request *fake_manager_last_discovery(const struct manager *manager);

@@ -662,6 +662,21 @@ def login_and_logout_want_to_know_of_what(lab):
 
 
 @case
+def resets_want_to_know_how_much(lab):
+    lab.start()
+    name = json.loads(lab.hawser("maps --json").out)["maps"][0]["name"]
+    assert lab.hawser(f"reset {name}").out == f"reset of the logical unit of {name}: done\n"
+    lab.hawser("reset nomap", 21)
+    assert "--force" in lab.hawser(f"reset {TARGET} target", 7).err
+    once = f"reset of target {TARGET} through session 1: done\n"
+    assert lab.hawser(f"reset {TARGET} target --force").out == once
+    assert lab.hawser(f"reset {TARGET} target-cold --force --sid 2").out == once.replace("1: d", "2: d")
+    assert lab.hawser(f"reset {TARGET} session").out.count(": done\n") == 2
+    assert "unit, target" in lab.hawser(f"reset {TARGET} world", 7).err
+    lab.hawser("reset iqn.nope session", 21)
+
+
+@case
 def discovery_can_be_tried_before_it_is_done(lab):
     lab.start()
     told = json.loads(lab.hawser(f"discover {FIRST} --dry-run --json").out)["found"]

@@ -341,6 +341,48 @@ static void holders_are_named(void **state)
 	harness_stop(h);
 }
 
+static void a_reset_says_what_of(void **state)
+{
+	static const struct {
+		const char *word;
+		enum reset_scope scope;
+	} words[] = {
+		{"task-set", RESET_TASK_SET},
+		{"logical-unit", RESET_UNIT},
+		{"target-warm", RESET_TARGET_WARM},
+		{"target-cold", RESET_TARGET_COLD},
+		{"nexus", RESET_NEXUS},
+	};
+	struct harness *h = harness_start_populated();
+	const struct fake_reset *last = fake_manager_last_reset(h->manager);
+
+	for (uint64_t i = 0; i <= ARRAY_SIZE(words); i++) {
+		DBusMessage *message = harness_method(ROOT "/session/2", SESSION, "Reset");
+		const char *word = i < ARRAY_SIZE(words) ? words[i].word : "everything";
+		struct dict dict;
+
+		dbus_message_append_args(message, DBUS_TYPE_STRING, &word, DBUS_TYPE_INVALID);
+		dict_open(message, &dict);
+		dict_add(&dict, "lun", DBUS_TYPE_UINT64, &i);
+		dict_close(&dict);
+		if (i == ARRAY_SIZE(words)) {
+			harness_assert_error(harness_call(h, h->client, message),
+					     DBUS_ERROR "InvalidArgs");
+			break;
+		}
+		harness_assert_reply(harness_call(h, h->client, message), "");
+		assert_int_equal(last->sid, 2);
+		assert_int_equal(last->scope, words[i].scope);
+		assert_int_equal(last->number, i);
+	}
+	harness_assert_reply(harness_ask(h, path_of_map(first_map(h)), "Map.Reset", 1), "");
+	assert_int_equal(last->sid, 0);
+	fake_manager_fail_next(h->manager, ERROR_NOT_SUPPORTED, "the target refuses");
+	harness_assert_error(harness_ask(h, path_of_map(first_map(h)), "Map.Reset", 1),
+			     OUR_ERROR "NotSupported");
+	harness_stop(h);
+}
+
 /* --- errors --- */
 
 static void what_does_not_exist_is_said_so(void **state)
@@ -1537,6 +1579,7 @@ int main(void)
 		cmocka_unit_test(maps_are_listed_when_the_workers_have_answered),
 		cmocka_unit_test(maps_are_listed_also_when_counters_cannot_be_had),
 		cmocka_unit_test(holders_are_named),
+		cmocka_unit_test(a_reset_says_what_of),
 		cmocka_unit_test(what_does_not_exist_is_said_so),
 		cmocka_unit_test(properties_that_do_not_exist_or_cannot_be_set_are_refused),
 		cmocka_unit_test(unknown_options_are_invalid_arguments),

@@ -386,12 +386,13 @@ static void anybody_may_read(void **state)
 static const struct change {
 	const char *path, *interface, *member; /* path NULL: the node */
 	unsigned dicts;
-	const char *action;
+	const char *action, *word; /* in front of the dicts */
 } changes[] = {
 	{ROOT, "org.hawser1.Manager", "LoginMany", 2, "login"},
 	{ROOT, "org.hawser1.Manager", "Rescan", 2, "login"},
 	{ROOT, "org.hawser1.Manager", "Reload", 1, "manage-settings"},
 	{ROOT "/session/1", "org.hawser1.Session", "Rescan", 1, "login"},
+	{ROOT "/session/1", "org.hawser1.Session", "Reset", 1, "reset", "nexus"},
 	{NULL, "org.hawser1.Node", "Login", 1, "login"},
 	{NULL, "org.hawser1.Node", "Delete", 1, "manage-records"},
 	{NULL, "org.hawser1.Node", "Logout", 1, "logout"},
@@ -401,8 +402,15 @@ static const struct change {
 
 static DBusMessage *change_message(struct system_bus *s, const struct change *change)
 {
-	return call_of(change->path ? change->path : node_of(s), change->interface, change->member,
-		       change->dicts);
+	const char *path = change->path ? change->path : node_of(s);
+	DBusMessage *message = call_of(path, change->interface, change->member, 0);
+
+	if (change->word)
+		dbus_message_append_args(message, DBUS_TYPE_STRING, &change->word,
+					 DBUS_TYPE_INVALID);
+	for (unsigned i = 0; i < change->dicts; i++)
+		dict_empty(message);
+	return message;
 }
 
 static void without_polkit_only_root_may_change(void **state)
@@ -616,6 +624,7 @@ static void actions_are_named_as_the_policy_file_names_them(void **state)
 		"org.hawser1.set-secret",
 		"org.hawser1.manage-paths",
 		"org.hawser1.manage-settings",
+		"org.hawser1.reset",
 	};
 	char path[512], text[16384] = "", element[128];
 	FILE *file;
