@@ -70,7 +70,9 @@ int portal_parse(const char *text, uint16_t default_port, struct portal *ret)
 
 char *portal_format(const char *address, uint16_t port, char text[PORTAL_TEXT_MAX])
 {
-	const char *form = strchr(address, '.') ? "%.255s:%u" : "[%.255s]:%u";
+	const char *dot = strchr(address, '.'), *zone = strchr(address, '%');
+	/* a dot in the name of an interface ("eth0.5") makes no IPv4 address */
+	const char *form = dot && (!zone || dot < zone) ? "%.255s:%u" : "[%.255s]:%u";
 
 	snprintf(text, PORTAL_TEXT_MAX, form, address, port);
 	return text;

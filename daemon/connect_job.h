@@ -4,7 +4,8 @@
 
 /*
  * One TCP connection: resolve, bind, connect. Names may block, and are looked up on a thread of
- * their own. How long it may take is the caller's to say. Control thread only.
+ * their own; of several addresses the first that answers is taken. How long it may take is the
+ * caller's to say. Control thread only.
  */
 
 #include <stdint.h>
@@ -15,10 +16,11 @@ typedef struct sd_event sd_event;
 
 /* Texts are copied. */
 struct connect_settings {
-	const char *address; /* literal or name, without brackets */
+	const char *address; /* literal or name, without brackets; link-local with "%interface" */
 	uint16_t port;
-	const char *interface;	    /* bind to this network interface; "": the route decides */
-	const char *source_address; /* and to this address; "": any */
+	const char *interface;	      /* bind to this network interface; "": the route decides */
+	const char *hardware_address; /* or to the one that has this; NULL, "": none */
+	const char *source_address;   /* and to this address; "": any */
 };
 
 enum connect_end {

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 #include <time.h>
 
+#include "daemon/interface_lookup.h"
 #include "util/cleanup.h"
 
 struct discovery_job {
@@ -55,6 +56,7 @@ static void discovery_job_succeed(struct discovery_job *job)
 {
 	struct discovery_job_result result = {.end = LOGIN_JOB_DONE};
 
+	interface_of_socket(job->fd, result.interface);
 	discovery_job_close(job);
 	result.portals = discovery_portals(job->discovery, &result.count);
 	result.skipped = discovery_skipped(job->discovery);

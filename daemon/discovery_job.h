@@ -7,6 +7,7 @@
  * Tried again a few times when the portal does not answer. Control thread only.
  */
 
+#include <net/if.h>
 #include <stddef.h>
 
 #include "daemon/login_job.h"
@@ -30,7 +31,8 @@ struct discovery_job_result {
 	const char *text; /* one sentence, when it failed */
 	const struct discovered_portal *portals;
 	size_t count;
-	unsigned skipped; /* addresses that cannot be used */
+	const struct discovery_skipped *skipped; /* addresses that cannot be used */
+	char interface[IFNAMSIZ]; /* over which it was asked; "" when that is not known */
 };
 
 /** discovery_job_start() - done() runs exactly once unless freed first; the job may be freed inside

@@ -63,7 +63,8 @@ static void send_targets_answered(const struct discovery_job_result *result, voi
 	if (result->end != LOGIN_JOB_DONE || result->failed)
 		discovery_failed(work, code_of(result), result->text);
 	else
-		discovery_found(work, result->portals, result->count, result->skipped);
+		discovery_found(work, result->portals, result->count, result->skipped,
+				result->interface);
 	discovery_next(work);
 }
 
@@ -108,7 +109,12 @@ static void isns_answered(const struct isns_job_result *result, void *userdata)
 			 result->text);
 		discovery_failed(work, ERROR_ISNS_QUERY_FAILED, text);
 	} else {
-		discovery_found(work, result->portals, result->count, result->skipped);
+		const struct discovery_skipped skipped = {
+			.count = result->skipped,
+			.names = "as the server has them",
+		};
+
+		discovery_found(work, result->portals, result->count, &skipped, result->interface);
 	}
 	discovery_next(work);
 }
@@ -133,16 +139,17 @@ static int isns_prepare(struct discovery_work *work, struct error *error)
 /* An interface with a name of its own asks as that name: it is the one that will log in. */
 static int isns_ask(struct discovery_work *work, const char *name, const struct record *iface)
 {
-	const char *own = iface ? record_get(iface, "iface.initiatorname") : NULL;
+	const char *own = iface_binding(iface, "iface.initiatorname");
 	const struct isns_job_settings settings = {
 		.server =
 			{
 				.address = work->request.address,
 				.port = work->request.port,
-				.interface = iface ? record_get(iface, "iface.net_ifacename") : "",
-				.source_address = iface ? record_get(iface, "iface.ipaddress") : "",
+				.interface = iface_binding(iface, "iface.net_ifacename"),
+				.hardware_address = iface_binding(iface, "iface.hwaddress"),
+				.source_address = iface_binding(iface, "iface.ipaddress"),
 			},
-		.initiator_name = own && *own ? own : work->manager->initiator.name,
+		.initiator_name = *own ? own : work->manager->initiator.name,
 		.timeout_ms = ISNS_TIMEOUT_MS,
 	};
 
@@ -152,22 +159,54 @@ static int isns_ask(struct discovery_work *work, const char *name, const struct 
 
 /* The firmware. */
 
+/* A card that is told by zeros is none. */
+static bool is_hardware_address(const char *text)
+{
+	return text[strspn(text, "0:")] != '\0';
+}
+
+static bool firmware_knows_card(const struct firmware *firmware, unsigned index)
+{
+	const char *key, *value;
+	bool secret;
+
+	for (size_t row = 0; firmware_setting(firmware, index, row, &key, &value, &secret); row++)
+		if (strcmp(key, "iface.hwaddress") == 0)
+			return is_hardware_address(value);
+	return false;
+}
+
+/*
+ * What its records keep of what the firmware says. They are bound to the card that the firmware has
+ * booted from, whatever it is called now; its IP address may be another one by now.
+ * Return: the value to keep; NULL: the key is passed over
+ */
+static const char *firmware_kept(const struct firmware *firmware, unsigned index, const char *key,
+				 const char *value)
+{
+	if (strcmp(key, "iface.hwaddress") == 0)
+		return is_hardware_address(value) ? value : "";
+	if (strcmp(key, "iface.net_ifacename") == 0)
+		return firmware_knows_card(firmware, index) ? "" : value;
+	if (strcmp(key, "iface.initiatorname") == 0 || text_starts_with(key, "node.session.auth."))
+		return value;
+	return NULL;
+}
+
 /* Texts that a record cannot hold stay out of the message: one of them is a secret. */
 static int firmware_fill_record(struct discovery_work *work, size_t result, struct record *record,
 				bool fresh, struct error *error)
 {
+	const unsigned index = work->firmware_targets[result];
 	const char *key, *value;
 	bool secret, chap = false;
 	int r = fresh ? record_set(record, "node.startup", "onboot", RECORD_INTERNAL, error) : 0;
 
 	for (size_t row = 0;
-	     r == 0 && firmware_setting(work->firmware, work->firmware_targets[result], row, &key,
-					&value, &secret);
-	     row++) {
-		if (!text_starts_with(key, "node.session.auth."))
-			continue;
+	     r == 0 && firmware_setting(work->firmware, index, row, &key, &value, &secret); row++) {
 		chap |= secret && *value;
-		if (record_set(record, key, value, RECORD_INTERNAL, NULL) < 0)
+		value = firmware_kept(work->firmware, index, key, value);
+		if (value && record_set(record, key, value, RECORD_INTERNAL, NULL) < 0)
 			r = error_set(error, ERROR_INVALID_ARGUMENT,
 				      "the firmware's value for %s cannot be kept in a record",
 				      key);

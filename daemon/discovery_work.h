@@ -57,9 +57,12 @@ extern const struct discovery_way discovery_ways[DISCOVERY_KIND_COUNT];
 /** discovery_add() - one line more of the answer, unless it is there already */
 void discovery_add(struct discovery_work *work, const struct discovered_portal *portal,
 		   const char *iface);
-/** discovery_found() - the answer that came over the interface that was asked last */
+/**
+ * discovery_found() - the answer that came over the interface that was asked last
+ * @interface: of the network, to which its link-local addresses belong; "" when not known
+ */
 void discovery_found(struct discovery_work *work, const struct discovered_portal *portals,
-		     size_t count, unsigned skipped);
+		     size_t count, const struct discovery_skipped *skipped, const char *interface);
 /** discovery_failed() - or why there was none */
 void discovery_failed(struct discovery_work *work, enum error_code code, const char *text);
 /** discovery_next() - ask over the next interface, or end; @work may be gone afterwards */

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/interface_lookup.h"
+
 struct isns_job {
 	sd_event *event;
 	void (*done)(const struct isns_job_result *result, void *userdata);
@@ -50,6 +52,7 @@ static bool isns_job_check(struct isns_job *job)
 
 	switch (isns_get_state(job->query)) {
 	case ISNS_DONE:
+		interface_of_socket(job->fd, result.interface);
 		isns_job_close(job);
 		result.portals = isns_portals(job->query, &result.count);
 		result.skipped = isns_skipped(job->query);

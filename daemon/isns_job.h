@@ -7,6 +7,7 @@
  * Control thread only.
  */
 
+#include <net/if.h>
 #include <stddef.h>
 
 #include "daemon/connect_job.h"
@@ -26,7 +27,8 @@ struct isns_job_result {
 	const char *text; /* without the server's address */
 	const struct discovered_portal *portals;
 	size_t count;
-	unsigned skipped; /* targets and portals that cannot be used */
+	unsigned skipped;	  /* targets and portals that cannot be used */
+	char interface[IFNAMSIZ]; /* over which it was asked; "" when that is not known */
 };
 
 /**

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "daemon/connect_job.h"
+#include "daemon/interface_lookup.h"
 #include "iscsi/portal.h"
 #include "iscsi/reason.h"
 #include "util/cleanup.h"
@@ -119,6 +120,7 @@ static void login_job_refused(struct login_job *job)
 static void login_job_redirect(struct login_job *job)
 {
 	const char *where = login_redirect(job->login);
+	char interface[IFNAMSIZ];
 	struct portal portal;
 
 	if (++job->redirects > REDIRECTS_MAX) {
@@ -126,7 +128,9 @@ static void login_job_redirect(struct login_job *job)
 			       "the target keeps sending the login to other portals");
 		return;
 	}
-	if (!where || portal_parse(where, strlen(where), &portal) < 0) {
+	interface_of_socket(job->fd, interface);
+	if (!where || portal_parse(where, strlen(where), &portal) < 0 ||
+	    portal_address_set_zone(portal.address, sizeof(portal.address), interface) < 0) {
 		login_job_fail(job, LOGIN_JOB_REFUSED, -EPROTO,
 			       "the target redirects to an address that is none");
 		return;
@@ -236,6 +240,7 @@ static void login_job_connect(struct login_job *job)
 		.address = job->settings.address,
 		.port = job->settings.port,
 		.interface = job->settings.interface,
+		.hardware_address = job->settings.hardware_address,
 		.source_address = job->settings.source_address,
 	};
 	int r = connect_job_start(job->event, job->home, &settings, login_job_connected, job,

@@ -20,9 +20,10 @@ typedef struct sd_event sd_event;
 struct login_job_settings {
 	char address[256]; /* literal or name, without brackets */
 	uint16_t port;
-	uint32_t timeout_ms;	 /* for everything together */
-	char interface[16];	 /* bind to this network interface; empty: the route decides */
-	char source_address[64]; /* and to this address; empty: any */
+	uint32_t timeout_ms;	   /* for everything together */
+	char interface[16];	   /* bind to this network interface; empty: the route decides */
+	char hardware_address[32]; /* or to the one that has this; empty: none */
+	char source_address[64];   /* and to this address; empty: any */
 	struct login_settings login;
 };
 

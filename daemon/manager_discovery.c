@@ -190,16 +190,23 @@ void discovery_add(struct discovery_work *work, const struct discovered_portal *
 
 /* The answer that came over the last interface. */
 void discovery_found(struct discovery_work *work, const struct discovered_portal *portals,
-		     size_t count, unsigned skipped)
+		     size_t count, const struct discovery_skipped *skipped, const char *interface)
 {
 	const char *iface = work->ifaces[work->iface_next - 1];
+	struct discovery_skipped unusable = *skipped;
 
 	work->succeeded++;
-	for (size_t i = 0; i < count; i++)
-		discovery_add(work, &portals[i], iface);
-	if (skipped)
-		log_warning("discovery at %s: %u unusable addresses left out",
-			    work->request.address, skipped);
+	for (size_t i = 0; i < count; i++) {
+		struct discovered_portal portal = portals[i];
+
+		if (portal_address_set_zone(portal.address, sizeof(portal.address), interface) < 0)
+			discovery_skip(&unusable, portal.address, strlen(portal.address));
+		else
+			discovery_add(work, &portal, iface);
+	}
+	if (unusable.count)
+		log_warning("discovery at %s: %u addresses that cannot be used are left out: %s",
+			    work->request.address, unusable.count, unusable.names);
 }
 
 void discovery_failed(struct discovery_work *work, enum error_code code, const char *text)

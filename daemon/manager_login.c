@@ -38,8 +38,8 @@ static bool isid_taken(struct manager *manager, const char *target, const uint8_
 static void session_identify(struct manager *manager, struct session_view *view, struct node *node,
 			     unsigned lane)
 {
-	struct record *iface = manager_iface(manager, node->key.iface);
-	const char *name = iface ? record_get(iface, "iface.initiatorname") : NULL;
+	struct record *iface = manager_node_iface(manager, node->key.iface, node->record);
+	const char *name = iface_binding(iface, "iface.initiatorname");
 	const struct isid_path path = {
 		.address = node->key.address,
 		.port = node->key.port,
@@ -53,7 +53,7 @@ static void session_identify(struct manager *manager, struct session_view *view,
 	text_copy(view->target, sizeof(view->target), node->key.target);
 	text_copy(view->iface, sizeof(view->iface), node->key.iface);
 	text_copy(view->initiator_name, sizeof(view->initiator_name),
-		  name && name[0] ? name : manager->initiator.name);
+		  name[0] ? name : manager->initiator.name);
 	text_copy(view->persistent_address, sizeof(view->persistent_address), node->key.address);
 	text_copy(view->address, sizeof(view->address), node->key.address);
 	view->persistent_port = view->port = node->key.port;

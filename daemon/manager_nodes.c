@@ -235,6 +235,17 @@ struct record *manager_iface(struct manager *manager, const char *name)
 	return iface;
 }
 
+struct record *manager_node_iface(struct manager *manager, const char *name,
+				  const struct record *record)
+{
+	bool is_default = strcmp(name, "default") == 0;
+	struct record *iface = manager_iface(manager, name);
+
+	if (iface || (is_default && strcmp(record_get(record, "node.discovery_type"), "fw") != 0))
+		return iface;
+	return record_copy(record, &iface) < 0 ? NULL : iface;
+}
+
 /* Changes. */
 
 static int node_key_check(const struct node_key *key, struct error *error)

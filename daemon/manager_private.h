@@ -117,6 +117,15 @@ int manager_store_node(struct manager *manager, const struct node_key *key, stru
 /** manager_iface() - its record; NULL for the default one or a name that is not there */
 struct record *manager_iface(struct manager *manager, const char *name);
 
+/**
+ * manager_node_iface() - the interface record that a node is bound to, the caller's to free
+ * @record: the node's own, which carries a copy of it: that is taken for a node of the firmware,
+ *          and when there is no record of that name any more
+ *
+ * Return: NULL for the default one.
+ */
+struct record *manager_node_iface(struct manager *manager, const char *name,
+				  const struct record *record);
 /** manager_drop_node() - delete its record; its sessions stay, and keep a copy of it */
 int manager_drop_node(struct manager *manager, struct node *node, struct error *error);
 

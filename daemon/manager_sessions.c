@@ -24,7 +24,8 @@ static void on_settings(struct supervisor *supervisor, struct login_job_settings
 {
 	struct manager *manager = manager_of(supervisor);
 	struct session_view *view = &supervisor->view;
-	struct record *iface = manager_iface(manager, view->iface);
+	struct record *iface =
+		manager_node_iface(manager, view->iface, record_of(supervisor->userdata));
 	struct node_key key = {.port = view->persistent_port};
 
 	text_copy(key.target, sizeof(key.target), view->target);

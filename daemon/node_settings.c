@@ -101,16 +101,24 @@ static void authentication_of(const struct record *record, const char *prefix,
 	algorithms_of(record_get(record, "node.session.auth.chap_algs"), login->chap_algorithms);
 }
 
+const char *iface_binding(const struct record *iface, const char *key)
+{
+	const char *value = iface ? record_get(iface, key) : NULL;
+
+	return value && strcmp(value, "default") != 0 ? value : "";
+}
+
 static void interface_of(const struct record *iface, struct login_job_settings *ret)
 {
-	const char *name = iface ? record_get(iface, "iface.initiatorname") : NULL;
+	const char *name = iface_binding(iface, "iface.initiatorname");
 
-	if (!iface)
-		return;
-	text_copy(ret->interface, sizeof(ret->interface), record_get(iface, "iface.net_ifacename"));
+	text_copy(ret->interface, sizeof(ret->interface),
+		  iface_binding(iface, "iface.net_ifacename"));
+	text_copy(ret->hardware_address, sizeof(ret->hardware_address),
+		  iface_binding(iface, "iface.hwaddress"));
 	text_copy(ret->source_address, sizeof(ret->source_address),
-		  record_get(iface, "iface.ipaddress"));
-	if (name && name[0] && !ret->login.discovery)
+		  iface_binding(iface, "iface.ipaddress"));
+	if (name[0] && !ret->login.discovery)
 		text_copy(ret->login.initiator_name, sizeof(ret->login.initiator_name), name);
 }
 

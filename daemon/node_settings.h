@@ -14,6 +14,11 @@ struct config;
 struct node_key;
 struct record;
 
+/** iface_binding() - value of @key of an interface record for a connection; "" when it says
+ * nothing:
+ * @iface is NULL, or "default" stands there, as in records of old */
+const char *iface_binding(const struct record *iface, const char *key);
+
 /**
  * node_login_settings() - how to log in to the node's portal
  * @iface: its interface record; NULL for the default one

@@ -42,7 +42,7 @@ struct discovery {
 
 	struct discovered_portal *portals;
 	size_t count;
-	unsigned skipped;
+	struct discovery_skipped skipped;
 	char failure[160];
 };
 
@@ -342,16 +342,29 @@ const struct discovered_portal *discovery_portals(const struct discovery *discov
 	return discovery->portals;
 }
 
-unsigned discovery_skipped(const struct discovery *discovery)
+const struct discovery_skipped *discovery_skipped(const struct discovery *discovery)
 {
-	return discovery->skipped;
+	return &discovery->skipped;
+}
+
+void discovery_skip(struct discovery_skipped *skipped, const char *text, size_t length_bytes)
+{
+	size_t used = strlen(skipped->names);
+	char shown[PORTAL_TEXT_MAX];
+
+	skipped->count++;
+	text_sanitise(shown, sizeof(shown), text, MIN(length_bytes, sizeof(shown) - 1));
+	/* whole names only */
+	if (used + strlen(shown) + 3 <= sizeof(skipped->names))
+		snprintf(skipped->names + used, sizeof(skipped->names) - used, "%s%s",
+			 used ? ", " : "", shown);
 }
 
 /* The list while it grows, and the record that is being read. */
 struct listing {
 	struct discovered_portal *portals;
 	size_t count, capacity;
-	unsigned skipped;
+	struct discovery_skipped skipped;
 	char target_name[ISCSI_NAME_MAX + 1]; /* empty: the name cannot be used */
 	size_t first;			      /* the record's first portal */
 	bool in_record, has_address;
@@ -403,7 +416,9 @@ static int end_record(struct listing *listing)
 	if (!listing->in_record || listing->has_address)
 		return 0;
 	if (listing->target_name[0] == '\0') {
-		listing->skipped++;
+		static const char text[] = "a target without a usable name";
+
+		discovery_skip(&listing->skipped, text, strlen(text));
 		return 0;
 	}
 	return append(listing, &here);
@@ -433,7 +448,7 @@ static int take_address(struct listing *listing, struct text_span text)
 		return -EPROTO;
 	listing->has_address = true;
 	if (listing->target_name[0] == '\0' || portal_parse(text.at, text.length, &portal) < 0) {
-		listing->skipped++;
+		discovery_skip(&listing->skipped, text.at, text.length);
 		return 0;
 	}
 	/* "any address": the one that was asked is the one we know to work */
@@ -445,7 +460,7 @@ static int take_address(struct listing *listing, struct text_span text)
 }
 
 int discovery_parse(const char *text, size_t length_bytes, struct discovered_portal **portals,
-		    size_t *count, unsigned *skipped)
+		    size_t *count, struct discovery_skipped *skipped)
 {
 	struct text_span left = {text, length_bytes};
 	struct listing listing = {};

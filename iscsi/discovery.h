@@ -23,6 +23,15 @@ struct discovered_portal {
 	int32_t tpgt;	   /* -1 = not told */
 };
 
+/* Addresses that are none, or of a target whose name is none. */
+struct discovery_skipped {
+	unsigned count;
+	char names[240]; /* the first of them, fit to be shown: "fe80::, 10.0.0.300" */
+};
+
+/** discovery_skip() - one more; @text: @length_bytes bytes of a stranger's */
+void discovery_skip(struct discovery_skipped *skipped, const char *text, size_t length_bytes);
+
 enum discovery_state {
 	DISCOVERY_SENDING,
 	DISCOVERY_RECEIVING,
@@ -50,16 +59,16 @@ const char *discovery_failure(const struct discovery *discovery);
 
 /** discovery_portals() - in the order the target gave them; an array that stays the discovery's */
 const struct discovered_portal *discovery_portals(const struct discovery *discovery, size_t *count);
-/** discovery_skipped() - how many addresses were unusable and left out */
-unsigned discovery_skipped(const struct discovery *discovery);
+/** discovery_skipped() - addresses that were unusable and left out */
+const struct discovery_skipped *discovery_skipped(const struct discovery *discovery);
 
 /**
  * discovery_parse() - the text of a SendTargets answer (key=value pairs, each ended by NUL)
  * @portals: the caller's to free(); NULL when there are none
- * @skipped: how many addresses were unusable
+ * @skipped: addresses that were unusable
  *
  * Return: 0; -ENOMEM; -EPROTO when a TargetAddress has no TargetName before it; -E2BIG beyond
  * 65,536 portals.
  */
 int discovery_parse(const char *text, size_t length_bytes, struct discovered_portal **portals,
-		    size_t *count, unsigned *skipped);
+		    size_t *count, struct discovery_skipped *skipped);

@@ -44,6 +44,28 @@ bool portal_address_numeric(const char *address)
 	return numeric_parse(address, &number);
 }
 
+bool portal_address_link_local(const char *address)
+{
+	struct numeric number;
+
+	return numeric_parse(address, &number) && IN6_IS_ADDR_LINKLOCAL(&number.address);
+}
+
+int portal_address_set_zone(char *address, size_t size_bytes, const char *interface)
+{
+	size_t digits = strcspn(address, "%");
+
+	if (!portal_address_link_local(address))
+		return 0;
+	if (!*interface)
+		return -ENODEV;
+	if (digits + 1 + strlen(interface) >= size_bytes)
+		return -ENAMETOOLONG;
+	address[digits] = '%';
+	memcpy(address + digits + 1, interface, strlen(interface) + 1);
+	return 0;
+}
+
 bool portal_address_equal(const char *a, const char *b)
 {
 	struct numeric x, y;

@@ -47,6 +47,19 @@ bool portal_address_equal(const char *a, const char *b);
 /** portal_equal() - same address and port; tags do not count */
 bool portal_equal(const struct portal *a, const struct portal *b);
 
+/** portal_address_link_local() - fe80::/10, which means nothing without an interface? */
+bool portal_address_link_local(const char *address);
+
+/**
+ * portal_address_set_zone() - a link-local address is one of this interface
+ * @address: changed in place; of @size_bytes. Another zone in it, which was somebody else's name
+ *           for an interface of theirs, is replaced
+ *
+ * Return: 0, also for any other address, which stays; -ENODEV when @interface is "" and it would be
+ * needed; -ENAMETOOLONG.
+ */
+int portal_address_set_zone(char *address, size_t size_bytes, const char *interface);
+
 /** portal_address_unspecified() - 0.0.0.0 or :: ? */
 bool portal_address_unspecified(const char *address);
 

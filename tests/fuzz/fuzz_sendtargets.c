@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct login_outcome outcome = {.exp_stat_sn = 0};
 	struct discovered_portal *portals = NULL;
 	struct discovery *discovery;
-	unsigned skipped;
+	struct discovery_skipped skipped;
 	size_t count;
 
 	if (discovery_parse((const char *)data, size, &portals, &count, &skipped) == 0)

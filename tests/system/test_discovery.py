@@ -5,7 +5,7 @@
 import os
 
 from harness.cases import case
-from harness.commands import contains, same, true
+from harness.commands import Skip, contains, same, true
 
 
 @case(sanitized=True)
@@ -104,3 +104,84 @@ def discovery_keeps_what_somebody_set(lab):
     replaced = daemon.iscsiadm(node).out
     contains(replaced, "node.startup = manual\n", "the record after -o update")
     contains(replaced, "node.session.auth.username = <empty>\n", "the record after -o update")
+
+
+def add_link_local(net, number):
+    """fe80::1 and fe80::2 at the ends of a cable; returns the initiator's name of it"""
+    portal = net.portals[number]
+    for side, host in ((net.initiator_side, 1), (net.target_side, 2)):
+        made = side.run(
+            ["ip", "-6", "address", "add", f"fe80::{host}/64", "dev", portal.link, "nodad"], check=False
+        )
+        if made.code != 0:
+            raise Skip(f"no IPv6 here: {made.err.strip()}")
+    return portal.link
+
+
+@case(sanitized=True)
+def link_local_addresses_keep_their_interface(lab):
+    net = lab.two_links()
+    link = add_link_local(net, 0)
+    target = lab.target(net)
+    iqn = target.add()
+    daemon = lab.hawserd(net)
+    where = f"fe80::2%{link}"
+    # tgt names its end of the cable its own way, which is not ours
+    got = daemon.iscsiadm(f"-m discovery -t st -p [{where}]:3260")
+    same(got.out, f"[{where}]:3260,1 {iqn}\n", "discovery's output")
+    same(daemon.iscsiadm("-m node").out, got.out, "the node")
+    same(daemon.iscsiadm("-m discovery").out, f"{where}:3260 via sendtargets\n", "its record")
+    daemon.iscsiadm(f"-m node -T {iqn} -p {where} -l")
+    same(daemon.iscsiadm("-m session").out, f"tcp: [1] [{where}]:3260,1 {iqn} (non-flash)\n", "-m session")
+    daemon.stop()
+    daemon.start()
+    daemon.iscsiadm(f"-m node -T {iqn} -l")
+    daemon.logout(iqn)
+    got = daemon.iscsiadm(f"-m node -T {iqn} -p fe80::2 -o new")
+    daemon.iscsiadm(f"-m node -T {iqn} -p fe80::2 -l", code=8)
+    contains(daemon.log(), "a link-local address needs its interface: fe80::2%INTERFACE", "log")
+
+
+@case()
+def ipv6_and_names_are_portals_as_well(lab):
+    net = lab.two_links()
+    target = lab.target(net)
+    iqn = target.add()
+    for side, host in ((net.initiator_side, 1), (net.target_side, 2)):
+        made = side.run(
+            ["ip", "-6", "address", "add", f"2001:db8::{host}/64", "dev", net.portals[0].link, "nodad"],
+            check=False,
+        )
+        if made.code != 0:
+            raise Skip(f"no IPv6 here: {made.err.strip()}")
+    daemon = lab.hawserd(net)
+    got = daemon.iscsiadm("-m discovery -t st -p 2001:db8::2")
+    same(got.out, f"[2001:db8::2]:3260,1 {iqn}\n", "discovery's output")
+    daemon.iscsiadm(f"-m node -T {iqn} -p [2001:db8::2]:3260 -l")
+    contains(daemon.iscsiadm("-m session").out, "[2001:db8::2]:3260,1", "-m session")
+    daemon.logout(iqn)
+
+
+@case()
+def a_name_is_resolved_at_every_login(lab):
+    net = lab.loopback()
+    target = lab.target(net)
+    iqn = target.add()
+    daemon = lab.hawserd(net)
+    got = daemon.iscsiadm("-m discovery -t st -p localhost")
+    contains(got.out, iqn, "discovery's output")
+    daemon.iscsiadm(f"-m node -T {iqn} -p localhost -o new")
+    daemon.iscsiadm(f"-m node -T {iqn} -p localhost -l")
+    contains(daemon.iscsiadm("-m session").out, "[localhost]:3260,", "-m session")
+    daemon.logout(iqn)
+
+
+@case()
+def an_answer_may_be_longer_than_a_pdu(lab):
+    net = lab.loopback()
+    target = lab.target(net)
+    targets = [target.add(f"disk-{'x' * 120}-{number}") for number in range(120)]
+    daemon = lab.hawserd(net, conf={"discovery.sendtargets.iscsi.MaxRecvDataSegmentLength": "4096"})
+    got = daemon.discover(net.portals[0])
+    wanted = sorted(f"{net.portals[0]},1 {iqn}" for iqn in targets)
+    same(sorted(got.out.splitlines()), wanted, "discovery's output")

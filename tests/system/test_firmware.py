@@ -10,11 +10,20 @@ from harness.commands import contains, same, true
 USER, SECRET = "boot-user", "a secret of the firmware"
 
 
-def write_table(daemon, iqn, portal, **more):
-    """initiator, ethernet0 and target0 as the kernel shows a boot table"""
+NAME = "iqn.2024-05.org.example.hawser:firmware"
+
+
+def mac_of(net, link):
+    """Hardware address of the initiator's end of a cable"""
+    return net.initiator_side.run(["cat", f"/sys/class/net/{link}/address"]).out.strip()
+
+
+def write_table(daemon, iqn, portal, mac="00:00:00:00:00:00", **more):
+    """initiator, ethernet0 and target0 as the kernel shows a boot table; mac: the loopback's, for
+    tests that are about something else"""
     folders = {
-        "initiator": {"initiator-name": "iqn.2024-05.org.example.hawser:firmware"},
-        "ethernet0": {"mac": "52:54:00:12:34:56", "origin": 3, "ip-addr": "192.0.2.7"},
+        "initiator": {"initiator-name": NAME},
+        "ethernet0": {"mac": mac, "origin": 3, "ip-addr": "192.0.2.7"},
         "target0": {
             "flags": 3, "target-name": iqn, "ip-addr": portal.address, "port": portal.port,
             "lun": "00000000", "nic-assoc": 0, **more,
@@ -65,7 +74,7 @@ def fw_mode_prints_and_logs_in(lab):
     wanted = [
         "iface.initiatorname = iqn.2024-05.org.example.hawser:firmware",
         "iface.transport_name = tcp",
-        "iface.hwaddress = 52:54:00:12:34:56",
+        "iface.hwaddress = 00:00:00:00:00:00",
         "iface.bootproto = DHCP",
         "iface.ipaddress = 192.0.2.7",
         f"node.name = {iqn}",
@@ -81,6 +90,51 @@ def fw_mode_prints_and_logs_in(lab):
     daemon.iscsiadm("-m node", code=21)  # nothing was written
     contains(daemon.iscsiadm("-m fw -l").out, "successful.", "the login")
     same(target.sessions(iqn), 1, "sessions at the target")
+
+
+@case()
+def the_login_is_the_firmwares_own(lab):
+    """As the initiator that the firmware was, over the card that it has booted from."""
+    net = lab.two_links()
+    target, portal = lab.target(net), net.portals[1]
+    iqn = target.add()
+    daemon = lab.hawserd(net)
+    mac = "52:54:00:12:34:56"
+    net.initiator_side.ip("link", "set", portal.link, "address", mac)
+    write_table(daemon, iqn, portal, mac=mac)
+    contains(daemon.iscsiadm("-m fw -l").out, "successful.", "the login")
+    contains(target.admin("show", "target").out, NAME, "initiators that the target sees")
+    contains(daemon.iscsiadm("-m session -P 1").out, f"Iface Initiatorname: {NAME}\n", "-P 1")
+    record = daemon.iscsiadm(f"-m node -T {iqn}").out
+    for line in (f"iface.initiatorname = {NAME}", f"iface.hwaddress = {mac}", "iface.ipaddress = <empty>"):
+        contains(record, f"{line}\n", "the record")
+    bound = net.initiator_side.run(["ss", "-tn", "state", "established"]).out
+    contains(bound, f"%{portal.link}:", "the connection's interface")
+    daemon.logout(iqn)
+    # a card that is not there any more is not gone around
+    net.initiator_side.ip("link", "set", portal.link, "address", "52:54:00:12:34:57")
+    daemon.login(iqn, code=8)
+    contains(daemon.log(), f"no interface has the hardware address {mac}", "log")
+
+
+@case()
+def a_second_look_at_the_firmware_renews_its_secret_and_keeps_the_rest(lab):
+    net = lab.loopback()
+    target, portal = lab.target(net), net.portals[0]
+    iqn = target.add(chap=(USER, SECRET))
+    daemon = lab.hawserd(net)
+    write_table(daemon, iqn, portal, **chap(USER, "the secret of yesterday"))
+    daemon.iscsiadm("-m discovery -t fw")
+    node = f"-m node -T {iqn} -p {portal}"
+    daemon.iscsiadm(f"{node} -o update -n node.startup -v manual -n node.session.cmds_max -v 64")
+    daemon.login(iqn, code=24)
+    with open(os.path.join(daemon.firmware_dir, "target0", "chap-secret"), "w", encoding="utf-8") as file:
+        file.write(f"{SECRET}\n")
+    daemon.iscsiadm("-m discovery -t fw")
+    record = daemon.iscsiadm(node).out
+    contains(record, "node.startup = manual\n", "the record")
+    contains(record, "node.session.cmds_max = 64\n", "the record")
+    daemon.login(iqn)
 
 
 @case()

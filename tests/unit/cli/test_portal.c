@@ -49,6 +49,7 @@ static const struct {
 	uint16_t port;
 	const char *text;
 } formatted[] = {
+	{"fe80::1%eth0.5", 3260, "[fe80::1%eth0.5]:3260"},
 	{"10.0.0.1",          3260, "10.0.0.1:3260"},
 	{"san1.example.org",  3261, "san1.example.org:3261"},
 	{"fe80::1",           3260, "[fe80::1]:3260"},

@@ -88,6 +88,35 @@ static void recovery_is_offered_when_the_record_asks_and_as_far_as_it_goes(void 
 	}
 }
 
+static void a_binding_is_what_the_interface_says_and_default_is_none(void **state)
+{
+	static const struct node_key key = {"iqn.a", "192.0.2.1", 3260, 1, "left"};
+	struct login_job_settings settings;
+	struct record *iface = NULL;
+
+	assert_int_equal(record_new(RECORD_IFACE, &iface), 0);
+	for (int i = 0; i < 2; i++) {
+		/* "default" stands in records that open-iscsi wrote long ago */
+		record_set(iface, "iface.net_ifacename", i ? "eth7" : "default", RECORD_INTERNAL,
+			   NULL);
+		record_set(iface, "iface.hwaddress", i ? "52:54:00:12:34:56" : "default",
+			   RECORD_INTERNAL, NULL);
+		record_set(iface, "iface.ipaddress", i ? "192.0.2.9" : "default", RECORD_INTERNAL,
+			   NULL);
+		record_set(iface, "iface.initiatorname", i ? "iqn.left" : "", RECORD_INTERNAL,
+			   NULL);
+		node_login_settings(&key, record, iface, "iqn.host", "", &settings);
+		assert_string_equal(settings.interface, i ? "eth7" : "");
+		assert_string_equal(settings.hardware_address, i ? "52:54:00:12:34:56" : "");
+		assert_string_equal(settings.source_address, i ? "192.0.2.9" : "");
+		assert_string_equal(settings.login.initiator_name, i ? "iqn.left" : "iqn.host");
+	}
+	node_login_settings(&key, record, NULL, "iqn.host", "", &settings);
+	assert_string_equal(settings.interface, "");
+	assert_string_equal(iface_binding(NULL, "iface.ipaddress"), "");
+	record_free(iface);
+}
+
 static void chap_is_used_whenever_there_is_a_secret(void **state)
 {
 	struct login_job_settings settings = login_settings();
@@ -237,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RECORD_TEST(a_login_goes_where_the_key_says_and_says_who_we_are),
 		RECORD_TEST(recovery_is_offered_when_the_record_asks_and_as_far_as_it_goes),
+		RECORD_TEST(a_binding_is_what_the_interface_says_and_default_is_none),
 		RECORD_TEST(chap_is_used_whenever_there_is_a_secret),
 		RECORD_TEST(values_outside_the_standard_are_brought_inside),
 		RECORD_TEST(digests_and_flags_are_offered_as_the_record_says),

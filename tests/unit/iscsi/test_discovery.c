@@ -14,6 +14,7 @@
 #include "iscsi/discovery.h"
 #include "iscsi/pdu.h"
 #include "util/cleanup.h"
+#include "util/text.h"
 
 #define TEXT(literal) literal, sizeof(literal) - 1
 
@@ -75,7 +76,7 @@ static void answers_are_read_as_targets_write_them(void **state)
 		const struct parse_row *row = &parse_rows[i];
 		owned_memory struct discovered_portal *portals = NULL;
 		owned_memory char *copy = malloc(row->length + 1);
-		unsigned skipped = 77;
+		struct discovery_skipped skipped = {.count = 77};
 		size_t count = 77;
 
 		/* exactly as long as told, so that a sanitizer sees a read beyond */
@@ -87,8 +88,8 @@ static void answers_are_read_as_targets_write_them(void **state)
 			assert_int_equal(count, 77);
 			continue;
 		}
-		if (count != row->count || skipped != row->skipped)
-			fail_msg("row %zu: %zu portals, %u skipped", i, count, skipped);
+		if (count != row->count || skipped.count != row->skipped)
+			fail_msg("row %zu: %zu portals, %u skipped", i, count, skipped.count);
 		for (size_t k = 0; k < count; k++) {
 			assert_string_equal(portals[k].target_name, row->portals[k].target_name);
 			assert_string_equal(portals[k].address, row->portals[k].address);
@@ -98,12 +99,31 @@ static void answers_are_read_as_targets_write_them(void **state)
 	}
 }
 
+static void what_is_skipped_is_named_as_far_as_there_is_room(void **state)
+{
+	static const char text[] = "TargetName=iqn.a\0TargetAddress=10.0.0.1,1\0"
+				   "TargetAddress=[fe80::x],1\0TargetAddress=bad\033[name";
+	struct discovery_skipped skipped = {};
+	owned_memory struct discovered_portal *portals = NULL;
+	size_t count;
+
+	assert_int_equal(discovery_parse(text, sizeof(text), &portals, &count, &skipped), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(skipped.count, 2);
+	assert_string_equal(skipped.names, "[fe80::x],1, bad?[name");
+	for (unsigned i = 0; i < 1000; i++)
+		discovery_skip(&skipped, "203.0.113.300", 13);
+	assert_int_equal(skipped.count, 1002);
+	assert_true(strlen(skipped.names) < sizeof(skipped.names));
+	assert_true(text_ends_with(skipped.names, ", 203.0.113.300"));
+}
+
 static void longer_lists_than_anybody_has_are_refused(void **state)
 {
 	size_t capacity = 65537 * 40 + 100, length;
 	owned_memory struct discovered_portal *portals = NULL;
 	owned_memory char *text = malloc(capacity);
-	unsigned skipped;
+	struct discovery_skipped skipped;
 	size_t count;
 
 	length = (size_t)sprintf(text, "TargetName=iqn.a") + 1;
@@ -315,7 +335,7 @@ static void an_answer_over_five_pdus_is_put_together(void **state)
 	assert_int_equal(count, 2);
 	assert_string_equal(portals[0].address, "10.0.0.1");
 	assert_string_equal(portals[1].target_name, "iqn.b");
-	assert_int_equal(discovery_skipped(target.discovery), 0);
+	assert_int_equal(discovery_skipped(target.discovery)->count, 0);
 	assert_done(&target, 2);
 }
 
@@ -614,6 +634,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_are_read_as_targets_write_them),
 		cmocka_unit_test(longer_lists_than_anybody_has_are_refused),
+		cmocka_unit_test(what_is_skipped_is_named_as_far_as_there_is_room),
 		cmocka_unit_test(one_answer_and_a_logout),
 		cmocka_unit_test(an_answer_over_five_pdus_is_put_together),
 		cmocka_unit_test(answers_larger_than_a_login_text_are_taken),

@@ -148,6 +148,40 @@ static void portals_differ_by_port_and_not_by_tag(void **state)
 	assert_false(portal_equal(&a, &c));
 }
 
+static void link_local_addresses_are_of_an_interface(void **state)
+{
+	static const struct {
+		const char *address, *interface;
+		int result;
+		const char *wanted;
+	} rows[] = {
+		{"fe80::1", "eth0", 0, "fe80::1%eth0"},
+		{"FE80:0::1", "eth0.5", 0, "FE80:0::1%eth0.5"},
+		{"febf::1%2", "eth0", 0, "febf::1%eth0"},
+		{"fe80::1%theirs", "eth0", 0, "fe80::1%eth0"},
+		{"fe80::1", "", -ENODEV, "fe80::1"},
+		{"fec0::1", "", 0, "fec0::1"},
+		{"2001:db8::1", "eth0", 0, "2001:db8::1"},
+		{"169.254.1.1", "eth0", 0, "169.254.1.1"},
+		{"fe80.example", "eth0", 0, "fe80.example"},
+	};
+	char address[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		strcpy(address, rows[i].address);
+		assert_int_equal(
+			portal_address_set_zone(address, sizeof(address), rows[i].interface),
+			rows[i].result);
+		assert_string_equal(address, rows[i].wanted);
+	}
+	strcpy(address, "fe80::1111:2222:3333:4444");
+	assert_int_equal(portal_address_set_zone(address, sizeof(address), "enp0s31f6"),
+			 -ENAMETOOLONG);
+	assert_true(portal_address_link_local("fe80::1%eth0"));
+	assert_false(portal_address_link_local("10.0.0.1"));
+	assert_false(portal_address_link_local("::1"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +190,7 @@ int main(void)
 		cmocka_unit_test(portals_are_written_with_brackets_where_needed),
 		cmocka_unit_test(addresses_are_compared_as_numbers),
 		cmocka_unit_test(portals_differ_by_port_and_not_by_tag),
+		cmocka_unit_test(link_local_addresses_are_of_an_interface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
