@@ -298,11 +298,33 @@ static void damaged_duplicates_are_nothing_new(void **state)
 	read = read_of(&f, 2);
 	give(&f, &read, 0, 0);
 	give_damaged(&f, &read, 0, 0);
-	give(&f, &read, 0, 0);
 	give(&f, &read, 1, PDU_FINAL);
 	respond(&f, &read);
 	fixture_run(&f);
 	is_good(&read);
+	finish(&f);
+}
+
+static void a_status_may_come_before_the_data_that_carried_it(void **state)
+{
+	struct fixture f;
+	struct read read;
+
+	start(&f);
+	read = read_of(&f, 2);
+	give(&f, &read, 0, 0);
+	give_damaged(&f, &read, 1, PDU_FINAL | DATA_IN_STATUS);
+	takes_data_snack(&f, &read, 1, 1);
+	takes_status_snack(&f, 1);
+	f.target.stat_sn = 1;
+	respond(&f, &read);
+	fixture_run(&f);
+	io_pending(read.io);
+	f.target.stat_sn = 1; /* its status is a duplicate by now, its data is not */
+	give(&f, &read, 1, PDU_FINAL | DATA_IN_STATUS);
+	fixture_run(&f);
+	is_good(&read);
+	assert_int_equal(acknowledged(&f), 2);
 	finish(&f);
 }
 
@@ -368,6 +390,26 @@ static void data_that_never_comes_is_asked_for_three_times(void **state)
 	fixture_lost(&f, SESSION_LOSS_PROTOCOL, "does not send again what was lost");
 	io_ended(read.io, SCSI_IN_DOUBT); /* although its status was known */
 	fixture_deinit(&f);
+}
+
+static void while_data_comes_it_is_not_asked_for_again(void **state)
+{
+	struct fixture f;
+	struct read read;
+
+	start(&f);
+	read = read_of(&f, 8);
+	give(&f, &read, 7, PDU_FINAL);
+	respond(&f, &read);
+	takes_data_snack(&f, &read, 0, 7);
+	for (uint32_t sn = 0; sn < 7; sn++) {
+		fixture_advance(&f, RECOVERY_PATIENCE_MS - RECOVERY_TICK_MS / 2);
+		assert_true(target_idle(&f.target));
+		give(&f, &read, sn, 0);
+	}
+	fixture_run(&f);
+	is_good(&read);
+	finish(&f);
 }
 
 static void slow_progress_has_an_end_too(void **state)
@@ -516,6 +558,7 @@ static void a_lost_answer_is_asked_for_and_order_is_kept(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		is_good(&reads[i]);
 	assert_int_equal(acknowledged(&f), 4);
+	fixture_advance(&f, RECOVERY_LIMIT_MS); /* nothing is missed any more */
 	finish(&f);
 }
 
@@ -1021,6 +1064,33 @@ static void a_command_that_was_taken_is_never_sent_again(void **state)
 	finish(&f);
 }
 
+static void a_ping_proves_nothing_of_what_was_sent_behind_it(void **state)
+{
+	struct fixture f;
+	struct read read, later;
+
+	start(&f);
+	read = read_of(&f, 1);
+	fixture_advance(&f, RECOVERY_PATIENCE_MS + 2 * RECOVERY_TICK_MS);
+	later.io = io_read(&f, 0, PIECE);
+	fixture_run(&f);
+	f.target.exp_cmd_sn--; /* the ping was answered before it came */
+	answer_probe(&f);
+	f.target.exp_cmd_sn++;
+	later.command = target_take(&f.target, PDU_SCSI_COMMAND);
+	later.tag = later.command->initiator_task_tag;
+	later.pieces = 1;
+	assert_true(target_idle(&f.target));
+	give(&f, &read, 0, PDU_FINAL);
+	respond(&f, &read);
+	give(&f, &later, 0, PDU_FINAL);
+	respond(&f, &later);
+	fixture_run(&f);
+	is_good(&read);
+	is_good(&later);
+	finish(&f);
+}
+
 static void silence_proves_nothing(void **state)
 {
 	struct fixture f;
@@ -1148,9 +1218,11 @@ int main(void)
 		cmocka_unit_test(a_lost_end_is_known_by_exp_data_sn),
 		cmocka_unit_test(a_status_that_waits_is_not_acknowledged),
 		cmocka_unit_test(damaged_duplicates_are_nothing_new),
+		cmocka_unit_test(a_status_may_come_before_the_data_that_carried_it),
 		cmocka_unit_test(what_comes_again_must_be_what_was_lost),
 		cmocka_unit_test(too_many_holes_end_the_session),
 		cmocka_unit_test(data_that_never_comes_is_asked_for_three_times),
+		cmocka_unit_test(while_data_comes_it_is_not_asked_for_again),
 		cmocka_unit_test(slow_progress_has_an_end_too),
 		cmocka_unit_test(damage_again_and_again_ends_the_session),
 		cmocka_unit_test(a_wrong_header_digest_still_ends_the_connection),
@@ -1176,6 +1248,7 @@ int main(void)
 		cmocka_unit_test(a_command_that_came_damaged_is_sent_again_as_it_was),
 		cmocka_unit_test(a_command_that_was_lost_is_sent_again_when_a_ping_proves_it),
 		cmocka_unit_test(a_command_that_was_taken_is_never_sent_again),
+		cmocka_unit_test(a_ping_proves_nothing_of_what_was_sent_behind_it),
 		cmocka_unit_test(silence_proves_nothing),
 		cmocka_unit_test(an_abandoned_command_is_not_sent_again),
 		cmocka_unit_test(a_command_that_is_never_taken_ends_the_session),
