@@ -17,6 +17,7 @@ struct fake_sent {
 	struct bhs bhs; /* as it would have gone out without the script */
 	uint8_t *data;
 	uint32_t length;
+	bool acknowledged;
 	struct fake_sent *next;
 };
 
@@ -72,16 +73,14 @@ void fake_recovery_keep(struct fake_connection *connection, const struct bhs *bh
 	*end = sent;
 }
 
-static void drop(struct fake_connection *connection,
-		 bool (*fits)(const struct fake_sent *sent, uint32_t tag, uint32_t number),
-		 uint32_t tag, uint32_t number)
+static void drop_acknowledged(struct fake_connection *connection)
 {
 	struct fake_sent **at = &connection->sent;
 
 	while (*at) {
 		struct fake_sent *sent = *at;
 
-		if (!fits(sent, tag, number)) {
+		if (!sent->acknowledged) {
 			at = &sent->next;
 			continue;
 		}
@@ -90,42 +89,30 @@ static void drop(struct fake_connection *connection,
 	}
 }
 
-static bool data_before(const struct fake_sent *sent, uint32_t tag, uint32_t data_sn)
+static bool is_data_of(const struct fake_sent *sent, be32 tag)
 {
-	return is_data(sent) && be32_get(sent->bhs.initiator_task_tag) == tag &&
-	       sn_less(data_sn_of(sent), data_sn);
+	return is_data(sent) && be32_get(sent->bhs.initiator_task_tag) == be32_get(tag);
 }
 
-static bool data_of(const struct fake_sent *sent, uint32_t tag, uint32_t number)
+static void acknowledge_data(struct fake_connection *connection, be32 tag, uint32_t data_sn)
 {
-	return is_data(sent) && be32_get(sent->bhs.initiator_task_tag) == tag;
-}
-
-static bool answer_before(const struct fake_sent *sent, uint32_t tag, uint32_t stat_sn)
-{
-	return pdu_takes_stat_sn(&sent->bhs) && sn_less(stat_sn_of(sent), stat_sn);
+	for (struct fake_sent *sent = connection->sent; sent; sent = sent->next)
+		sent->acknowledged |= is_data_of(sent, tag) && sn_less(data_sn_of(sent), data_sn);
 }
 
 /* A status that is acknowledged acknowledges all data before it (§4.2.2.4). */
 void fake_recovery_acknowledged(struct fake_connection *connection, uint32_t exp_stat_sn)
 {
-	bool again;
+	for (struct fake_sent *sent = connection->sent; sent; sent = sent->next) {
+		uint8_t opcode = pdu_opcode(&sent->bhs);
 
-	do {
-		struct fake_sent *sent = connection->sent;
-
-		again = false;
-		while (sent && !answer_before(sent, 0, exp_stat_sn))
-			sent = sent->next;
-		if (!sent)
-			break;
-		if (pdu_opcode(&sent->bhs) == PDU_SCSI_RESPONSE ||
-		    pdu_opcode(&sent->bhs) == PDU_DATA_IN) {
-			drop(connection, data_of, be32_get(sent->bhs.initiator_task_tag), 0);
-			again = true;
-		}
-		drop(connection, answer_before, 0, again ? stat_sn_of(sent) + 1 : exp_stat_sn);
-	} while (again);
+		if (!pdu_takes_stat_sn(&sent->bhs) || !sn_less(stat_sn_of(sent), exp_stat_sn))
+			continue;
+		sent->acknowledged = true;
+		if (opcode == PDU_SCSI_RESPONSE || opcode == PDU_DATA_IN)
+			acknowledge_data(connection, sent->bhs.initiator_task_tag);
+	}
+	drop_acknowledged(connection);
 }
 
 /* --- SNACK --- */
@@ -167,8 +154,7 @@ static bool is_asked_for(const struct bhs_snack *snack, const struct fake_sent *
 {
 	if ((snack->flags & SNACK_TYPE_MASK) == SNACK_STATUS)
 		return pdu_takes_stat_sn(&sent->bhs) && in_run(snack, stat_sn_of(sent));
-	return data_of(sent, be32_get(snack->initiator_task_tag), 0) &&
-	       in_run(snack, data_sn_of(sent));
+	return is_data_of(sent, snack->initiator_task_tag) && in_run(snack, data_sn_of(sent));
 }
 
 static void send_again(struct fake_connection *connection, const struct bhs_snack *snack)
@@ -198,16 +184,9 @@ void fake_snack(struct fake_connection *connection, const struct bhs *bhs)
 		fake_complain(connection, bhs, broken);
 		return fake_reject(connection, bhs, REJECT_PROTOCOL_ERROR);
 	}
+	/* An acknowledgement of data lets a target forget it; this one has memory enough. */
 	if ((snack->flags & SNACK_TYPE_MASK) != SNACK_DATA_ACK)
-		return send_again(connection, snack);
-	for (struct fake_sent *sent = connection->sent; sent; sent = sent->next) {
-		if (pdu_opcode(&sent->bhs) != PDU_DATA_IN ||
-		    be64_get(sent->bhs.lun) != be64_get(snack->lun))
-			continue;
-		drop(connection, data_before, be32_get(sent->bhs.initiator_task_tag),
-		     be32_get(snack->beg_run));
-		return;
-	}
+		send_again(connection, snack);
 }
 
 /* --- Data-Out --- */
