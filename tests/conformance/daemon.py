@@ -182,6 +182,33 @@ def read_direct(device, length):
         os.close(fd)
 
 
+def damaged_data_costs_no_session_at_level_1(daemon, target):
+    """Rows 149, 151 (§7.8, §7.1.5): level 2 is asked for, 1 is offered, and both are said once"""
+    target.say("want ErrorRecoveryLevel=2\ndata-in-bytes 4096\n")
+    daemon.discover(target.portal)
+    for key, value in (("session.iscsi.ERL", "2"), ("conn[0].iscsi.DataDigest", "CRC32C")):
+        daemon.iscsiadm(f"-m node -T {NAME} -p {target.portal} -o update -n node.{key} -v {value}")
+    daemon.login(NAME)
+    device = daemon.device(NAME, target.portal, lun=0)
+    connections = len(target.events("connected"))
+    target.say("on data-in data_sn=3 #1-4 : corrupt data\non response #20 : discard\n")
+    written = os.urandom(1 << 20)
+    with open(device, "r+b", buffering=0) as disk:
+        disk.write(written)
+        os.fsync(disk.fileno())
+        os.posix_fadvise(disk.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        disk.seek(0)
+        assert disk.read(len(written)) == written
+    assert len(target.events("snack")) >= 4
+    assert len(target.events("connected")) == connections
+    assert "digest_err: 4" in daemon.iscsiadm("-m session -s").out
+    log = daemon.log()
+    assert log.count("node.session.iscsi.ERL = 2 is offered as 1") == 1
+    assert log.count("comes damaged") == 1 and target.portal in log
+    assert "lost the connection" not in log
+    daemon.logout(NAME)
+
+
 def run(build_dir, test, targets):
     with tempfile.TemporaryDirectory() as folder:
         fakes = [Target(build_dir) for _ in range(targets)]
@@ -209,6 +236,7 @@ def main():
     run(sys.argv[1], a_circle_of_redirects_ends, 2)
     run(sys.argv[1], a_refusal_for_good_is_not_asked_again, 1)
     run(sys.argv[1], a_reset_ends_what_hangs_and_it_is_sent_again, 1)
+    run(sys.argv[1], damaged_data_costs_no_session_at_level_1, 1)
     return 0
 
 

@@ -94,10 +94,10 @@ static bool is_data_of(const struct fake_sent *sent, be32 tag)
 	return is_data(sent) && be32_get(sent->bhs.initiator_task_tag) == be32_get(tag);
 }
 
-static void acknowledge_data(struct fake_connection *connection, be32 tag, uint32_t data_sn)
+static void acknowledge_data(struct fake_connection *connection, be32 tag)
 {
 	for (struct fake_sent *sent = connection->sent; sent; sent = sent->next)
-		sent->acknowledged |= is_data_of(sent, tag) && sn_less(data_sn_of(sent), data_sn);
+		sent->acknowledged |= is_data_of(sent, tag);
 }
 
 /* A status that is acknowledged acknowledges all data before it (§4.2.2.4). */
