@@ -445,6 +445,11 @@ static const struct retry_rule *take_back(struct dispatch *dispatch, struct map_
 		heed_flags(dispatch, path, rule, &sense);
 	if (path_state_carries(path->state) && !path_usable(path))
 		path_lost(path, "connection lost");
+	if (command->scsi.result.outcome == SCSI_COMPLETED &&
+	    command->scsi.result.status == SCSI_TASK_SET_FULL)
+		path_task_set_full(path);
+	if (!list_empty(&dispatch->waiting))
+		ring_defer(dispatch->ring, &dispatch->resume);
 	return rule;
 }
 
@@ -539,6 +544,14 @@ static void release(struct dispatch *dispatch, struct list *freed)
 	}
 }
 
+static void resume_run(struct deferred *deferred)
+{
+	struct dispatch *dispatch = container_of(deferred, struct dispatch, resume);
+
+	if (!dispatch->no_path_error)
+		dispatch_resume(dispatch);
+}
+
 static bool overlaps_any(const struct list *commands, const struct map_command *command)
 {
 	const struct map_command *other;
@@ -608,6 +621,7 @@ void dispatch_init(struct dispatch *dispatch, struct ring *ring, struct path_gro
 	list_init(&dispatch->delayed);
 	list_init(&dispatch->finished);
 	deferred_init(&dispatch->finish, finish_run);
+	deferred_init(&dispatch->resume, resume_run);
 	ring_timer_init(&dispatch->delay_timer, delay_expired);
 	ring_timer_init(&dispatch->deadline_timer, deadline_expired);
 	hedging_init(&dispatch->hedging, dispatch, ring, group, hedging, &hedging_owner);
@@ -619,6 +633,7 @@ void dispatch_deinit(struct dispatch *dispatch)
 	hedging_deinit(&dispatch->hedging);
 	guard_deinit(&dispatch->guard);
 	ring_undefer(&dispatch->finish);
+	ring_undefer(&dispatch->resume);
 	ring_timer_disarm(dispatch->ring, &dispatch->delay_timer);
 	ring_timer_disarm(dispatch->ring, &dispatch->deadline_timer);
 }
@@ -648,7 +663,7 @@ void dispatch_resume(struct dispatch *dispatch)
 	dispatch->no_path_error = 0;
 	if (path_group_has_two(dispatch->group))
 		hedging_prepare(&dispatch->hedging);
-	while (path_group_has(dispatch->group, 0) &&
+	while (path_group_has_room(dispatch->group) &&
 	       (command = list_pop(&dispatch->waiting, struct map_command, link)))
 		route(dispatch, command);
 }

@@ -49,6 +49,7 @@ struct dispatch {
 	struct list delayed;  /* until their wake_ns */
 	struct list finished; /* until done() may run, with their error */
 	struct deferred finish;
+	struct deferred resume; /* there may be room for what waits */
 	struct ring_timer delay_timer, deadline_timer;
 
 	int no_path_error;   /* what waiting for a path ends with now; 0 = waiting goes on */

@@ -19,11 +19,14 @@
 #define TOKENS_MAX	 (HEDGE_SLOTS * TOKENS_PER_HEDGE)
 #define PROBE_NS	 (1000 * NS_PER_MS) /* between reads that ask a suspect unit */
 #define SUSPECT_LATENCIES \
-	8 /* a path that is that much slower than usual is suspect; at least … \
-	   */
+	8		 /* a path that is that much slower than usual is suspect; at least … \
+			  */
+#define SLOW_LATENCIES 8 /* a path that is slower by so much is marginal, if it is … */
+#define SLOW_NS	       (100 * NS_PER_MS) /* … slower by that, too */
 #define SUSPECT_MAX_NS (5000 * NS_PER_MS)
 
 static void hedging_check(struct ring_timer *timer);
+static void arm(struct hedging *hedging, uint64_t at_ns, uint64_t now_ns);
 
 void hedging_init(struct hedging *hedging, struct dispatch *dispatch, struct ring *ring,
 		  struct path_group *group, const struct hedging_settings *settings,
@@ -45,7 +48,13 @@ void hedging_init(struct hedging *hedging, struct dispatch *dispatch, struct rin
 
 void hedging_prepare(struct hedging *hedging)
 {
-	if (hedging->memory || !hedging->settings.suspect_ms)
+	uint64_t now_ns = ring_now_ns(hedging->ring);
+
+	if (!hedging->settings.suspect_ms)
+		return;
+	/* What is on the only path so far was not watched. */
+	arm(hedging, now_ns + hedging->settings.suspect_ms * NS_PER_MS, now_ns);
+	if (hedging->memory)
 		return;
 	/* Its pages are there when they are used, which few maps ever do. */
 	hedging->memory = malloc((size_t)HEDGE_SLOTS * HEDGE_BYTES);
@@ -375,6 +384,25 @@ static void arm(struct hedging *hedging, uint64_t at_ns, uint64_t now_ns)
 		ring_timer_arm(hedging->ring, &hedging->timer, delay_ms);
 }
 
+/* One that is slower by far than the quickest, and slow for anybody. */
+static void strike_slow_paths(struct hedging *hedging)
+{
+	uint64_t quickest_ns = UINT64_MAX, slow_ns;
+	struct path *path;
+
+	list_for_each (path, &hedging->group->paths, group_link) {
+		if (path_usable(path) && path->statistics.ewma_latency_ns)
+			quickest_ns = MIN(quickest_ns, path->statistics.ewma_latency_ns);
+	}
+	if (quickest_ns == UINT64_MAX)
+		return;
+	slow_ns = SLOW_NS + SLOW_LATENCIES * quickest_ns;
+	list_for_each (path, &hedging->group->paths, group_link) {
+		if (path_usable(path) && path->statistics.ewma_latency_ns > slow_ns)
+			path_strike(path, "much slower than another path");
+	}
+}
+
 static void hedging_check(struct ring_timer *timer)
 {
 	struct hedging *hedging = container_of(timer, struct hedging, timer);
@@ -393,6 +421,7 @@ static void hedging_check(struct ring_timer *timer)
 		at_ns = MIN(at_ns, check_reads(hedging, paths[i], now_ns));
 		at_ns = MIN(at_ns, check_suspect(hedging, paths[i], now_ns));
 	}
+	strike_slow_paths(hedging);
 	arm(hedging, at_ns, now_ns);
 }
 

@@ -15,6 +15,11 @@
 #define ATTENTION_WINDOW_NS 500000000u /* one event on four paths, or told again and again */
 #define BUSY_WINDOW_NS	    5000000u   /* of being busy make one measurement of throughput */
 #define NS_PER_MS	    1000000u
+#define FULL_MIN_COST	    (UINT64_C(1) << 20)
+#define WINDOW_STEP_NS	    UINT64_C(2000000000)
+#define WINDOW_MAX	    256u /* who takes so many is trusted to say so again */
+#define LEAST_WINDOW_NS	    UINT64_C(10000000000)
+#define COST_TIME_MAX	    (UINT64_C(1) << 32) /* times the cost in flight must not overflow */
 
 static void health_changed(struct nexus_holder *holder, struct nexus *nexus, const char *reason);
 
@@ -30,6 +35,7 @@ int path_new(const struct ring *ring, struct map *map, struct nexus *nexus, unsi
 	path->ring = ring;
 	path->map = map;
 	path->state = PATH_VERIFY;
+	path->weight_scale = PATH_WEIGHT_ONE;
 	path->standing = PATH_ACTIVE;
 	path->holder.health_changed = health_changed;
 	nexus->holder = &path->holder;
@@ -96,8 +102,10 @@ static void path_step(struct path *path, enum path_state_event event, const char
 		return;
 	path->state = to;
 	cross_border(path, from, event);
-	if (to == PATH_PROBATION)
+	if (to == PATH_PROBATION) {
 		path_health_begin_probation(&path->health, ring_now_ns(path->ring));
+		path->statistics.ewma_latency_ns = 0; /* how slow it was is no reproach any more */
+	}
 	path->errors_in_a_row = 0;
 	/* Whoever looks after the path saw the attention before this step, not the next. */
 	path->attention_ns = 0;
@@ -310,6 +318,37 @@ static uint64_t command_cost(const struct map_command *command)
 	return PATH_COMMAND_COST + (uint64_t)command->scsi.data_length;
 }
 
+/*
+ * What is on a path that gets stuck has to be waited for. So, by turns, a path has no more than
+ * twice what keeps it busy while another one has less; and that is never so little that it could
+ * matter.
+ */
+static bool is_full(const struct path *path)
+{
+	uint64_t least_ns = path_least_latency_ns(path), product;
+
+	if (path->cost_in_flight < FULL_MIN_COST || path->cost_time == 0)
+		return false;
+	product = (least_ns << 16) / path->cost_time;
+	return path->cost_in_flight >= MAX(2 * product, FULL_MIN_COST);
+}
+
+void path_task_set_full(struct path *path)
+{
+	path->window = MAX(path->statistics.in_flight, 1u);
+	path->window_ns = ring_now_ns(path->ring);
+}
+
+/* One more every two seconds that go well. */
+static void widen_window(struct path *path, uint64_t now_ns)
+{
+	if (now_ns - path->window_ns < WINDOW_STEP_NS)
+		return;
+	path->window_ns = now_ns;
+	if (++path->window > WINDOW_MAX)
+		path->window = 0;
+}
+
 int path_send(struct path *path, struct map_command *command, uint64_t now_ns)
 {
 	struct path_statistics *statistics = &path->statistics;
@@ -328,8 +367,24 @@ int path_send(struct path *path, struct map_command *command, uint64_t now_ns)
 	statistics->in_flight++;
 	statistics->in_flight_bytes += command->scsi.data_length;
 	path->cost_in_flight += command_cost(command);
+	if (path->cost_in_flight >= FULL_MIN_COST)
+		path->full = is_full(path);
 	list_append(&path->on_wire, &command->link);
 	return 0;
+}
+
+/*
+ * What it can serve shows only while it has enough to do: so the best counts, and is forgotten by a
+ * sixteenth with each measurement.
+ */
+static void measure_cost_time(struct path *path, uint64_t cost_per_ms)
+{
+	uint64_t time = (UINT64_C(1000000) << 16) / cost_per_ms;
+
+	path->cost_time += path->cost_time / 16;
+	if (path->cost_time == 0 || time < path->cost_time)
+		path->cost_time = time;
+	path->cost_time = MIN(path->cost_time, COST_TIME_MAX);
 }
 
 /* Throughput while it had something to do; idle time says nothing about a path. */
@@ -346,6 +401,7 @@ static void measure_throughput(struct path *path, uint64_t now_ns)
 	/* 1/4: a path that got slow is found out after some 20 ms of being busy. */
 	path->throughput = path->throughput ? (path->throughput * 3 + sample) / 4 : sample;
 	path->throughput = MAX(path->throughput, UINT64_C(1));
+	measure_cost_time(path, sample);
 	path->measured_ns = now_ns;
 	path->busy_ns = 0;
 	path->cost_served = 0;
@@ -359,10 +415,38 @@ static bool is_discard(const struct map_command *command)
 	       (opcode == SCSI_WRITE_SAME_16 && (command->scsi.cdb[1] & CDB_WRITE_SAME_UNMAP));
 }
 
+/* Two windows, so that a minimum of long ago is forgotten and one of just now is not. */
+static void count_least_latency(struct path *path, uint64_t latency_ns)
+{
+	uint64_t now_ns = ring_now_ns(path->ring);
+
+	if (now_ns - path->least_since_ns > LEAST_WINDOW_NS) {
+		path->least_before_ns = path->least_latency_ns;
+		path->least_latency_ns = 0;
+		path->least_since_ns = now_ns;
+	}
+	if (path->least_latency_ns == 0 || latency_ns < path->least_latency_ns)
+		path->least_latency_ns = MAX(latency_ns, UINT64_C(1));
+}
+
+uint64_t path_least_latency_ns(const struct path *path)
+{
+	if (path->least_latency_ns && path->least_before_ns)
+		return MIN(path->least_latency_ns, path->least_before_ns);
+	return path->least_latency_ns ? path->least_latency_ns : path->least_before_ns;
+}
+
+void path_set_weight(struct path *path, unsigned weight)
+{
+	assert(weight > 0);
+	path->weight_scale = MAX(PATH_WEIGHT_ONE * PATH_WEIGHT_USUAL / weight, 1u);
+}
+
 static void count_latency(struct path *path, enum map_command_kind kind, uint64_t latency_ns)
 {
 	uint64_t *ewma_ns = &path->statistics.ewma_latency_ns;
 
+	count_least_latency(path, latency_ns);
 	*ewma_ns = *ewma_ns ? (*ewma_ns * 7 + latency_ns) / 8 : latency_ns;
 	if (kind == MAP_READ)
 		path_latency_add(&path->latency, latency_ns);
@@ -421,6 +505,10 @@ void path_returned(struct path *path, struct map_command *command, bool good, ui
 		count_good(path, command, now_ns);
 	}
 	measure_throughput(path, now_ns);
+	if (path->full)
+		path->full = is_full(path);
+	if (good && path->window)
+		widen_window(path, now_ns);
 	if (good && path->state != PATH_ACTIVE && command->login == path->login)
 		path_proof(path);
 }

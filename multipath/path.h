@@ -84,6 +84,14 @@ void path_fenced(struct path *path);
 void path_fence(struct path *path, struct nexus *nexus,
 		void (*done)(struct path *path, bool fenced, void *userdata), void *userdata);
 
+/**
+ * path_set_weight() - how much it is to carry in comparison with others
+ * @weight: 1 … 10000; PATH_WEIGHT_USUAL (100) is what every path has at first
+ *
+ * For selectors that weigh: all but round-robin.
+ */
+void path_set_weight(struct path *path, unsigned weight);
+
 enum path_state path_get_state(const struct path *path);
 struct map *path_map(const struct path *path);
 struct nexus *path_nexus(const struct path *path);
@@ -146,6 +154,17 @@ struct path {
 	uint64_t answered_ns; /* when the device last said anything to a command */
 	uint64_t probed_ns;   /* when it was last asked whether it answers again */
 
+	/* The least that a command took lately: what the way costs when nothing is on it. */
+	uint64_t least_latency_ns, least_before_ns, least_since_ns;
+	/* Nanoseconds per cost at the best that it was seen to serve lately; times 2^16. */
+	uint64_t cost_time;
+	bool full; /* enough is on its way: others first */
+	/* Commands that the device takes at once, since it said TASK SET FULL; 0 = no limit. */
+	uint32_t window;
+	uint64_t window_ns;    /* when that changed last */
+	uint32_t weight_scale; /* PATH_WEIGHT_ONE = as any other; half of it = carries twice as much
+				*/
+
 	/* How fast it is: cost (see PATH_COMMAND_COST) served per millisecond of being busy. */
 	uint64_t cost_in_flight, cost_served;
 	uint64_t busy_since_ns, busy_ns, measured_ns;
@@ -155,6 +174,9 @@ struct path {
 	uint16_t attention; /* ASC and ASCQ */
 	uint64_t attention_ns;
 };
+
+#define PATH_WEIGHT_ONE	  256u
+#define PATH_WEIGHT_USUAL 100u
 
 /* A command costs its bytes and this, so that many small ones count too. */
 #define PATH_COMMAND_COST 4096
@@ -171,6 +193,13 @@ void path_free(struct path *path);
 
 /** path_usable() - it carries I/O, and its nexus takes commands */
 bool path_usable(const struct path *path);
+/** path_has_room() - the device has not said that its task set is full with what is there */
+static inline bool path_has_room(const struct path *path)
+{
+	return path->window == 0 || path->statistics.in_flight < path->window;
+}
+/** path_task_set_full() - it said so of a command that has just come back */
+void path_task_set_full(struct path *path);
 /** path_bit() - its bit in map_command.tried */
 uint64_t path_bit(const struct path *path);
 /** path_error() - a command of its present login failed, and it is to blame */
@@ -202,6 +231,8 @@ void path_set_last(struct path *path, bool last);
 int path_send(struct path *path, struct map_command *command, uint64_t now_ns);
 /** path_returned() - @command came back; @good: with success, so that it counts */
 void path_returned(struct path *path, struct map_command *command, bool good, uint64_t now_ns);
+/** path_least_latency_ns() - 0 = not known */
+uint64_t path_least_latency_ns(const struct path *path);
 /** path_late() - a read took at least so long; its answer is not waited for any more */
 void path_late(struct path *path, uint64_t latency_ns);
 /** path_expects_soon() - a read or write; a flush or a discard may take its time */

@@ -60,6 +60,19 @@ static uint64_t spare_probation(struct path_group *group, uint64_t among)
 	return among & group->probation;
 }
 
+static struct path *least_loaded(struct path_group *group, uint64_t among)
+{
+	struct path *path, *best = NULL;
+
+	list_for_each (path, &group->paths, group_link) {
+		if (!(path_bit(path) & among) || !path_usable(path) || !path_has_room(path))
+			continue;
+		if (!best || path->cost_in_flight < best->cost_in_flight)
+			best = path;
+	}
+	return best;
+}
+
 static struct path *choose(struct path_group *group, uint64_t avoid, uint64_t cost, uint64_t now_ns)
 {
 	for (unsigned rank = 0; rank < PATH_RANKS; rank++) {
@@ -73,6 +86,8 @@ static struct path *choose(struct path_group *group, uint64_t avoid, uint64_t co
 		path = group->selector->choose(&group->paths, ~among, cost, now_ns);
 		if (!path && among != all) /* those are down, and nobody was told yet */
 			path = group->selector->choose(&group->paths, ~all, cost, now_ns);
+		if (!path) /* or full */
+			path = least_loaded(group, all);
 		if (path)
 			return path;
 	}
@@ -112,6 +127,17 @@ bool path_group_has_better(const struct path_group *group, const struct path *pa
 	list_for_each (other, &group->paths, group_link) {
 		if (path_usable(other) && other->answered_ns > path->answered_ns &&
 		    path_state_rank(other->state) < path_state_rank(path->state))
+			return true;
+	}
+	return false;
+}
+
+bool path_group_has_room(const struct path_group *group)
+{
+	const struct path *path;
+
+	list_for_each (path, &group->paths, group_link) {
+		if (path_usable(path) && path_has_room(path))
 			return true;
 	}
 	return false;

@@ -39,7 +39,7 @@ void path_group_update(struct path_group *group, const struct path *path);
  *
  * One that @command->tried does not name, if there is one; else any usable one. Of those one of the
  * best rank; and on probation only now and then.
- * Return: NULL when no path is usable.
+ * Return: NULL when no path is usable, or when the devices behind all of them are full.
  */
 struct path *path_group_choose(struct path_group *group, const struct map_command *command,
 			       uint64_t now_ns);
@@ -55,6 +55,9 @@ static inline bool path_group_has_two(const struct path_group *group)
 
 /** path_group_has_better() - is a path of a better rank than @path usable that answered later? */
 bool path_group_has_better(const struct path_group *group, const struct path *path);
+
+/** path_group_has_room() - is there a usable path whose device takes one more command? */
+bool path_group_has_room(const struct path_group *group);
 
 /** path_group_find_down() - a path that carries I/O and whose nexus is down, which nobody told the
  * path yet */

@@ -20,7 +20,7 @@ struct selector_ops {
 	 * @paths: struct path by group_link, least recently chosen first; ties go to the first
 	 * @avoid: bit per path slot: not these
 	 * @cost: of the command, see PATH_COMMAND_COST
-	 * Return: the path, or NULL when none is usable.
+	 * Return: the path, or NULL when none is usable, or all are full.
 	 */
 	struct path *(*choose)(struct list *paths, uint64_t avoid, uint64_t cost, uint64_t now_ns);
 };

@@ -545,6 +545,48 @@ static void a_suspect_unit_without_commands_is_asked_every_second_whether_it_is_
 	end(f, read);
 }
 
+static void a_path_that_is_slower_by_far_becomes_marginal_and_an_equal_one_does_not(void **state)
+{
+	struct fixture *f = start_with(0);
+
+	for (int i = 0; i < 40; i++) {
+		fixture_write(f, 0, 1, 1);
+		fixture_write(f, 0, 1, 1);
+		fake_ring_advance(f->ring, 1);
+		fake_nexus_run(f->nexus[1]);
+		fake_ring_advance(f->ring, 200);
+		fixture_run(f);
+	}
+	assert_int_equal(path_get_state(f->path[0]), PATH_MARGINAL);
+	assert_int_equal(path_get_state(f->path[1]), PATH_ACTIVE);
+	fixture_free(f);
+	f = start_with(0);
+	for (int i = 0; i < 40; i++) {
+		fixture_write(f, 0, 1, 1);
+		fixture_write(f, 0, 1, 1);
+		fake_ring_advance(f->ring, 200);
+		fixture_run(f);
+	}
+	for (unsigned p = 0; p < 2; p++)
+		assert_int_equal(path_get_state(f->path[p]), PATH_ACTIVE);
+	end(f, NULL);
+}
+
+static void what_was_sent_over_the_only_path_is_watched_when_another_comes(void **state)
+{
+	struct fixture *f = start();
+	struct request *read;
+
+	fixture_lose(f, 1);
+	read = stuck_read(f);
+	fake_ring_advance(f->ring, 5000);
+	fixture_relogin(f, 1);
+	fake_ring_advance(f->ring, 250);
+	fixture_run(f);
+	expect_won(read);
+	end(f, read);
+}
+
 static void with_suspicion_off_nothing_of_this_happens(void **state)
 {
 	struct fixture *f = fixture_new(2, NULL);
@@ -588,6 +630,8 @@ int main(void)
 		TEST(a_unit_that_answers_others_meanwhile_is_not_silent),
 		TEST(a_path_that_is_always_slow_is_given_more_time),
 		TEST(a_suspect_unit_without_commands_is_asked_every_second_whether_it_is_back),
+		TEST(a_path_that_is_slower_by_far_becomes_marginal_and_an_equal_one_does_not),
+		TEST(what_was_sent_over_the_only_path_is_watched_when_another_comes),
 		TEST(with_suspicion_off_nothing_of_this_happens),
 	};
 

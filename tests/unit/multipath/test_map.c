@@ -999,6 +999,94 @@ static void silence_speaks_against_a_path_only_while_another_does_better(void **
 	fixture_free(f);
 }
 
+/* --- a device that is full --- */
+
+static void task_set_full_narrows_the_window_of_the_path_and_success_widens_it(void **state)
+{
+	struct fixture *f = fixture_new(1, NULL);
+	struct request *reads[12];
+
+	for (size_t i = 0; i < 4; i++)
+		reads[i] = fixture_read(f, i, 1);
+	fake_nexus_complete(f->nexus[0], 3, &FAKE_STATUS(SCSI_TASK_SET_FULL));
+	assert_int_equal(f->path[0]->window, 3); /* what was taken before */
+	for (size_t i = 4; i < 8; i++)
+		reads[i] = fixture_read(f, i, 1);
+	assert_int_equal(fixture_queued(f, 0), 3);
+	fake_nexus_run_one(f->nexus[0], 0);
+	fake_ring_turn(f->ring);
+	assert_int_equal(fixture_queued(f, 0), 3); /* one out, one in */
+	fixture_run(f);
+	fake_ring_advance(f->ring, 10);
+	fixture_run(f);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(reads[i]->error, 0);
+	for (uint32_t window = 4; window <= 6; window++) {
+		fake_ring_advance(f->ring, 2000);
+		fixture_read(f, 0, 1);
+		fixture_run(f);
+		assert_int_equal(f->path[0]->window, window);
+	}
+	f->path[0]->window = 256;
+	fake_ring_advance(f->ring, 2000);
+	fixture_read(f, 0, 1);
+	fixture_run(f);
+	assert_int_equal(f->path[0]->window, 0);
+	fixture_free(f);
+}
+
+static void what_one_full_device_does_not_take_goes_over_another_path(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+
+	fixture_read(f, 0, 1);
+	fixture_read(f, 0, 1);
+	fixture_read(f, 0, 1);
+	fake_nexus_complete(f->nexus[0], 1, &FAKE_STATUS(SCSI_TASK_SET_FULL));
+	for (int i = 0; i < 6; i++)
+		fixture_read(f, 0, 1);
+	assert_int_equal(fixture_queued(f, 0), 1);
+	assert_int_equal(fixture_queued(f, 1), 7);
+	fixture_run(f);
+	fake_ring_advance(f->ring, 10);
+	fixture_run(f);
+	fixture_free(f);
+}
+
+static void a_window_of_one_still_lets_one_through(void **state)
+{
+	struct fixture *f = fixture_new(1, NULL);
+	struct request *read;
+
+	fake_nexus_script(f->nexus[0], FAKE_ANY_OPCODE, 3, &FAKE_STATUS(SCSI_TASK_SET_FULL));
+	read = fixture_read(f, 0, 1);
+	for (int i = 0; i < 20; i++) {
+		fixture_run(f);
+		fake_ring_advance(f->ring, 50);
+	}
+	assert_int_equal(read->error, 0);
+	assert_int_equal(f->path[0]->window, 1);
+	fixture_free(f);
+}
+
+static void what_waits_for_room_goes_elsewhere_when_the_full_path_is_lost(void **state)
+{
+	struct fixture *f = fixture_new(2, NULL);
+	struct request *read;
+
+	fake_nexus_set_health(f->nexus[1], NEXUS_SUSPECT);
+	f->path[0]->window = f->path[1]->window = 1;
+	f->path[0]->window_ns = f->path[1]->window_ns = ring_now_ns(f->ring);
+	fixture_read(f, 0, 1);
+	fixture_read(f, 0, 1);
+	read = fixture_read(f, 0, 1);
+	assert_int_equal(fixture_queued(f, 0) + fixture_queued(f, 1), 2);
+	fixture_lose(f, 0);
+	fixture_run(f);
+	assert_int_equal(read->error, 0);
+	fixture_free(f);
+}
+
 /* --- a unit that is no more --- */
 
 static void unmap(struct fixture *f, unsigned path)
@@ -1282,6 +1370,11 @@ int main(void)
 		cmocka_unit_test(a_path_on_probation_gets_a_tenth_of_its_share),
 		cmocka_unit_test(time_ends_probation_and_hold_without_any_io),
 		cmocka_unit_test(silence_speaks_against_a_path_only_while_another_does_better),
+		cmocka_unit_test(
+			task_set_full_narrows_the_window_of_the_path_and_success_widens_it),
+		cmocka_unit_test(what_one_full_device_does_not_take_goes_over_another_path),
+		cmocka_unit_test(a_window_of_one_still_lets_one_through),
+		cmocka_unit_test(what_waits_for_room_goes_elsewhere_when_the_full_path_is_lost),
 		cmocka_unit_test(a_unit_unmapped_on_one_path_is_used_through_the_other),
 		cmocka_unit_test(when_all_paths_say_so_commands_fail_with_enodev_at_once),
 		cmocka_unit_test(a_unit_is_not_lost_while_a_path_that_is_down_might_know_better),

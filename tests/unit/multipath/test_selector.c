@@ -59,7 +59,8 @@ static void world_free(struct world *world)
 	free(world);
 }
 
-static const char *const names[] = {"service-time", "queue-length", "round-robin"};
+static const char *const names[] = {"service-time", "queue-length", "round-robin",
+				    "shortest-expected-delay"};
 
 static void selectors_are_found_by_their_names(void **state)
 {
@@ -249,6 +250,153 @@ static void service_time_compares_huge_loads_without_overflow(void **state)
 	world_free(world);
 }
 
+/* --- shortest-expected-delay --- */
+
+#define MS UINT64_C(1000000)
+
+static void know(struct world *world, int i, uint64_t least_ns, uint64_t cost_per_ms)
+{
+	struct path *path = world->fixture->path[i];
+
+	path->least_latency_ns = least_ns;
+	path->cost_time = cost_per_ms ? (MS << 16) / cost_per_ms : 0;
+	path->answered_ns = ring_now_ns(world->fixture->ring);
+}
+
+static void shortest_delay_adds_the_length_of_the_way_to_what_waits_on_it(void **state)
+{
+	struct world *world = world_new("shortest-expected-delay");
+
+	for (int i = 0; i < PATHS; i++)
+		know(world, i, 50 * MS, 100000);
+	know(world, 2, MS, 100000);
+	assert_int_equal(choose(world, 4096, 0), 2);
+	load(world, 2, 4 << 20, 0); /* 42 ms of work: still less than the way of the others */
+	assert_int_equal(choose(world, 4096, 0), 2);
+	load(world, 2, 8 << 20, 0); /* 84 ms */
+	assert_int_not_equal(choose(world, 4096, 0), 2);
+	unload(world);
+	world_free(world);
+}
+
+static void shortest_delay_knows_a_narrow_way_from_a_long_one(void **state)
+{
+	struct world *world = world_new("shortest-expected-delay");
+
+	know(world, 0, MS, 1000); /* 4 KiB take 8 ms, 1 MiB takes a second */
+	for (int i = 1; i < PATHS; i++)
+		know(world, i, 20 * MS, 1000000);
+	assert_int_equal(choose(world, 4096, 0), 0);
+	assert_int_not_equal(choose(world, 1 << 20, 0), 0);
+	unload(world);
+	world_free(world);
+}
+
+static void shortest_delay_asks_one_command_of_a_path_that_is_new_or_silent_for_long(void **state)
+{
+	struct world *world = world_new("shortest-expected-delay");
+
+	for (int i = 0; i < PATHS; i++)
+		know(world, i, MS, 1000000);
+	know(world, 3, 0, 0);
+	assert_int_equal(choose(world, 4096, 0), 3);
+	load(world, 3, 8192, 0); /* it is being asked */
+	for (int i = 0; i < 8; i++)
+		assert_int_not_equal(choose(world, 4096, 0), 3);
+	load(world, 3, 0, 0);
+	know(world, 3, 10 * MS, 1000);
+	for (int i = 0; i < 8; i++)
+		assert_int_not_equal(choose(world, 4096, 0), 3);
+	fake_ring_advance(world->fixture->ring, 1001);
+	for (int i = 0; i < 3; i++)
+		know(world, i, MS, 1000000);
+	assert_int_equal(choose(world, 4096, 0), 3);
+	unload(world);
+	world_free(world);
+}
+
+static void shortest_delay_compares_huge_loads_without_overflow(void **state)
+{
+	struct world *world = world_new("shortest-expected-delay");
+
+	for (int i = 0; i < PATHS; i++) {
+		know(world, i, MS, 1);
+		world->fixture->path[i]->cost_time = UINT64_C(1) << 32;
+		load(world, i, (UINT64_C(1) << 29) + (i == 1 ? 0 : 4096), 0);
+	}
+	assert_int_equal(choose(world, 1 << 20, 0), 1);
+	unload(world);
+	world_free(world);
+}
+
+/* --- weights and room --- */
+
+static void a_path_of_twice_the_weight_is_given_twice_as_much(void **state)
+{
+	static const char *const weighing[] = {"service-time", "queue-length",
+					       "shortest-expected-delay"};
+
+	for (size_t n = 0; n < ARRAY_SIZE(weighing); n++) {
+		struct world *world = world_new(weighing[n]);
+		unsigned chosen[PATHS] = {};
+
+		path_set_weight(world->fixture->path[1], 2 * PATH_WEIGHT_USUAL);
+		for (int i = 0; i < 500; i++) {
+			int p;
+
+			for (int k = 0; k < PATHS; k++) {
+				load(world, k, chosen[k] * UINT64_C(65536), 1000);
+				know(world, k, 1, 1000);
+				world->fixture->path[k]->statistics.in_flight = chosen[k];
+			}
+			p = choose(world, 65536 - PATH_COMMAND_COST, 0);
+			chosen[p]++;
+		}
+		for (int i = 0; i < PATHS; i++)
+			assert_in_range(chosen[i], i == 1 ? 197 : 98, i == 1 ? 203 : 102);
+		unload(world);
+		for (int i = 0; i < PATHS; i++)
+			know(world, i, 0, 0);
+		world_free(world);
+	}
+}
+
+static void round_robin_passes_over_a_path_with_enough_to_do_until_all_have(void **state)
+{
+	struct world *world = world_new("round-robin");
+
+	for (int i = 0; i < PATHS; i++)
+		load(world, i, (uint64_t)(PATHS - i) << 20, 1000);
+	for (int i = 0; i < 3; i++)
+		world->fixture->path[i]->full = true;
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(choose(world, 4096, 0), 3);
+	load(world, 3, 64 << 20, 1000);
+	world->fixture->path[3]->full = true;
+	assert_int_equal(choose(world, 4096, 0), 2); /* all are: the one with the least */
+	unload(world);
+	world_free(world);
+}
+
+static void no_selector_sends_more_than_a_device_takes(void **state)
+{
+	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+		struct world *world = world_new(names[n]);
+
+		for (int i = 0; i < PATHS; i++) {
+			world->fixture->path[i]->window = 4;
+			world->fixture->path[i]->statistics.in_flight = i == 2 ? 3 : 4;
+		}
+		for (int i = 0; i < 8; i++)
+			assert_int_equal(choose(world, 4096, 0), 2);
+		world->fixture->path[2]->statistics.in_flight = 4;
+		assert_int_equal(choose(world, 4096, 0), -1);
+		for (int i = 0; i < PATHS; i++)
+			world->fixture->path[i]->statistics.in_flight = 0;
+		world_free(world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +413,14 @@ int main(void)
 		cmocka_unit_test(
 			service_time_does_not_try_a_slow_path_that_still_has_something_to_do),
 		cmocka_unit_test(service_time_compares_huge_loads_without_overflow),
+		cmocka_unit_test(shortest_delay_adds_the_length_of_the_way_to_what_waits_on_it),
+		cmocka_unit_test(shortest_delay_knows_a_narrow_way_from_a_long_one),
+		cmocka_unit_test(
+			shortest_delay_asks_one_command_of_a_path_that_is_new_or_silent_for_long),
+		cmocka_unit_test(shortest_delay_compares_huge_loads_without_overflow),
+		cmocka_unit_test(a_path_of_twice_the_weight_is_given_twice_as_much),
+		cmocka_unit_test(round_robin_passes_over_a_path_with_enough_to_do_until_all_have),
+		cmocka_unit_test(no_selector_sends_more_than_a_device_takes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
