@@ -23,8 +23,10 @@ static const struct text_name log_levels[] = {
 };
 static const struct text_name automatic[] = {{0, "auto"}};
 static const struct text_name exporters[] = {{0, "auto"}, {0, "ublk"}, {0, "nbd"}, {0, "fuse"}};
-static const struct text_name selectors[] = {
-	{0, "service-time"}, {0, "round-robin"}, {0, "queue-length"}};
+static const struct text_name selectors[] = {{0, "service-time"},
+					     {0, "round-robin"},
+					     {0, "queue-length"},
+					     {0, "shortest-expected-delay"}};
 static const struct text_name nevers[] = {{0, "never"}};
 static const struct text_name offs[] = {{0, "off"}};
 static const struct text_name retries[] = {{-1, "queue"}, {0, "fail"}};
@@ -52,7 +54,7 @@ static const struct setting settings[] = {
 	{"block.queue_depth", SETTING_NUMBER, "requests", 1, 4096, "128", NO_NAMES, AT(queue_depth),
 	 "Requests that one device takes from the kernel at once."},
 	{"multipath.selector", SETTING_TEXT, NULL, ANY, "service-time", NAMES(selectors), AT(selector),
-	 "How a path is chosen among equally good ones: service-time, round-robin or queue-length."},
+	 "How a path is chosen among equally good ones: service-time, round-robin, queue-length or shortest-expected-delay."},
 	{"multipath.no_path_retry", SETTING_DURATION, "s", 0, 86400000, "60", NAMES(retries), AT(no_path_retry_ms),
 	 "How long requests wait when no path is usable before they fail; queue is for ever, fail not at all."},
 	{"multipath.integrity", SETTING_CHOICE, NULL, ANY, "exclusive", NAMES(integrities), AT(integrity),

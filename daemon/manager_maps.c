@@ -308,7 +308,11 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 		device = make_device(managed, &unit->unit);
 	if (!device)
 		return;
-	r = map_device_add_path(device, unit->session, managed->supervisor->host, unit->lun, &path);
+	r = map_device_add_path(device, unit->session, managed->supervisor->host, unit->lun,
+				node_path_weight(unit->session->node
+							 ? unit->session->node->record
+							 : manager->config.node_defaults),
+				&path);
 	if (r < 0) {
 		log_error("map %s: %s", device->view.name, strerror(-r));
 		return;

@@ -31,7 +31,8 @@ struct map_path {
 	struct map_device *device;
 	struct path *path; /* NULL until the worker has it, or when it could not be added */
 	struct nexus *nexus;
-	bool leaving; /* being removed: only the last answer is waited for */
+	unsigned weight; /* see path_set_weight() */
+	bool leaving;	 /* being removed: only the last answer is waited for */
 };
 
 struct map_device_ops {
@@ -81,10 +82,12 @@ void map_device_free(struct map_device *device);
 /**
  * map_device_add_path() - one more way to the unit, whose identity was just verified
  * @host: its session; stays until path_removed()
+ * @weight: see path_set_weight()
  * Return: 0 or -errno; the path is in the view at once and becomes active in a moment
  */
 int map_device_add_path(struct map_device *device, struct session_view *session,
-			struct session_host *host, uint64_t lun, struct map_path **ret);
+			struct session_host *host, uint64_t lun, unsigned weight,
+			struct map_path **ret);
 
 void map_path_verified(struct map_path *path);
 void map_path_lost(struct map_path *path, const char *reason);

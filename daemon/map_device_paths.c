@@ -57,6 +57,8 @@ static void path_add_work(struct job *job)
 	call->error = session_unit(call->session, path->view.lun, &path->nexus);
 	if (call->error == 0)
 		call->error = map_add_path(path->device->map, path->nexus, path, &path->path);
+	if (call->error == 0)
+		path_set_weight(path->path, path->weight);
 	if (call->error == 0 && path->nexus->up)
 		path_verified(path->path);
 	else if (call->error == 0)
@@ -84,7 +86,8 @@ static void path_add_finished(struct job *job)
 }
 
 int map_device_add_path(struct map_device *device, struct session_view *session,
-			struct session_host *host, uint64_t lun, struct map_path **ret)
+			struct session_host *host, uint64_t lun, unsigned weight,
+			struct map_path **ret)
 {
 	struct map_path *path = calloc(1, sizeof(*path));
 	char sid[16], number[32];
@@ -92,6 +95,7 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 	if (!path)
 		return -ENOMEM;
 	path->device = device;
+	path->weight = weight;
 	path->view.map = &device->view;
 	path->view.session = session;
 	path->view.lun = lun;

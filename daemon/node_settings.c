@@ -257,6 +257,11 @@ static int own_choice(const struct record *record, const char *key, int (*value_
 	return value < 0 ? fallback : value;
 }
 
+unsigned node_path_weight(const struct record *record)
+{
+	return own_number(record, "hawser.weight", PATH_WEIGHT_USUAL);
+}
+
 void node_map_settings(const struct record *record, const struct config *config,
 		       struct map_settings *ret)
 {

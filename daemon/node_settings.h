@@ -43,5 +43,8 @@ void discovery_login_settings(const char *address, uint16_t port, const struct r
 void node_session_settings(const struct record *record, const struct config *config,
 			   struct session_settings *ret);
 
+/** node_path_weight() - see path_set_weight(): what its paths are to carry in comparison */
+unsigned node_path_weight(const struct record *record);
+
 void node_map_settings(const struct record *record, const struct config *config,
 		       struct map_settings *ret);

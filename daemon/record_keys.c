@@ -28,7 +28,8 @@ static const char *const digests[] = {"None", "CRC32C", "CRC32C,None", "None,CRC
 static const char *const task_reportings[] = {"RFC3720", "ResponseFence", "FastAbort", NULL};
 static const char *const integrities[] = {"exclusive", "shared", "legacy", NULL};
 static const char *const fence_resets[] = {"never", "exclusive", "always", NULL};
-static const char *const selectors[] = {"service-time", "round-robin", "queue-length", NULL};
+static const char *const selectors[] = {"service-time", "round-robin", "queue-length",
+					"shortest-expected-delay", NULL};
 
 /* clang-format off */
 /* In both kinds of record that have an interface. */
@@ -170,6 +171,7 @@ static const struct record_key node_keys[] = {
 	{"hawser.suspect_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 600000},
 	{"hawser.lu_hang_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 0, 3600000},
 	{"hawser.hedge_budget", KEY_NUMBER, "", KEY_HAWSER, 0, 100},
+	{"hawser.weight", KEY_NUMBER, "", KEY_HAWSER, 1, 10000},
 	{"hawser.task_reporting", KEY_CHOICE, "", KEY_HAWSER, 0, 0, task_reportings},
 	{"hawser.protocol_level", KEY_NUMBER, "", KEY_HAWSER, 0, 2},
 	{"hawser.ping_bytes", KEY_NUMBER, "", KEY_HAWSER, 0, 65536},

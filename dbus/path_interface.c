@@ -65,6 +65,16 @@ static void get_latency_us(struct bus_writer *writer, const void *object)
 	bus_write_u64(writer, view(object)->statistics.ewma_latency_ns / NS_PER_US);
 }
 
+static void get_hedged(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer, view(object)->statistics.hedged);
+}
+
+static void get_hedges_won(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer, view(object)->statistics.hedges_won);
+}
+
 static void get_reads(struct bus_writer *writer, const void *object)
 {
 	bus_write_u64(writer, view(object)->statistics.reads);
@@ -97,6 +107,8 @@ static const struct bus_property properties[] = {
 	{"Errors",       "t", CHANGE_SILENT,   get_errors},
 	{"InFlight",     "u", CHANGE_SILENT,   get_in_flight},
 	{"LatencyUs",    "t", CHANGE_SILENT,   get_latency_us},
+	{"Hedged",       "t", CHANGE_SILENT,   get_hedged},
+	{"HedgesWon",    "t", CHANGE_SILENT,   get_hedges_won},
 	{"Reads",        "t", CHANGE_SILENT,   get_reads},
 	{"Writes",       "t", CHANGE_SILENT,   get_writes},
 	{"BytesRead",    "t", CHANGE_SILENT,   get_bytes_read},

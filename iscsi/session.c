@@ -118,7 +118,7 @@ void session_window_timeout(struct ring_timer *timer)
 
 	if (list_empty(&session->queued))
 		return;
-	if (session->throttled && logical_units_have_other_paths(&session->units)) {
+	if (session->throttled && session->others) {
 		session_drop(session, "the target takes no commands");
 		return;
 	}
@@ -142,8 +142,8 @@ static void session_role_changed(void *owner)
 {
 	struct session *session = owner;
 
-	connection_set_aggressive(session->connection,
-				  logical_units_have_other_paths(&session->units));
+	session->others = logical_units_have_other_paths(&session->units);
+	connection_set_aggressive(session->connection, session->others);
 }
 
 static const struct logical_unit_ops session_unit_ops = {

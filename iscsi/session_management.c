@@ -16,6 +16,7 @@
 #include "iscsi/session_private.h"
 #include "util/ring.h"
 
+#define ABORT_HURRY_MS	    1000u
 #define MANAGEMENT_PAUSE_MS 100 /* before a target that was too busy is asked again */
 
 static void session_ask(struct session *session, struct management_request *request)
@@ -82,11 +83,28 @@ static void session_for_covered(struct session *session, const struct management
 	}
 }
 
+/* What is aborted has hung for seconds. A target that then cannot even say so is not waited for
+ * while every unit of the session has another path. */
+static uint32_t session_abort_timeout_ms(const struct session *session)
+{
+	uint32_t timeout_ms = session->settings.abort_timeout_ms;
+
+	if (!session->settings.suspect_ms || !session->others)
+		return timeout_ms;
+	return timeout_ms ? MIN(timeout_ms, ABORT_HURRY_MS) : ABORT_HURRY_MS;
+}
+
 void session_management_sent(struct session *session)
 {
 	const struct management_request *request = session->management.current;
-	uint32_t timeout_ms = request && request->timeout_ms ? request->timeout_ms
-							     : session->settings.abort_timeout_ms;
+	uint32_t timeout_ms;
+
+	if (!request)
+		timeout_ms = session_abort_timeout_ms(session);
+	else if (request->timeout_ms)
+		timeout_ms = request->timeout_ms;
+	else
+		timeout_ms = session->settings.abort_timeout_ms;
 
 	session->statistics.tmfcmd_pdus++;
 	if (timeout_ms)

@@ -97,6 +97,7 @@ struct session {
 	unsigned wait_seconds; /* it wants no login before */
 
 	struct list units; /* struct logical_unit */
+	bool others;	   /* every unit that is used has another path */
 	enum nexus_health connection_health;
 	bool throttled;			/* a command has waited for the window for long */
 	struct ring_timer window_timer; /* runs while one waits */

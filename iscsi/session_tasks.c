@@ -11,7 +11,9 @@
 
 #define DEADLINE_TICK_MS 250 /* how exactly command deadlines are kept */
 /* How long an abandoned task may go on before the target is asked to abort it. */
-#define ABANDONED_MAX_NS UINT64_C(1000000000)
+#define ABANDONED_MAX_NS UINT64_C(5000000000)
+/* With recovery it may be a hole in CmdSN that holds up all others, and the abort fills it. */
+#define ABANDONED_HOLE_NS UINT64_C(1000000000)
 
 struct task *session_find_sent(struct session *session, be32 tag)
 {
@@ -281,8 +283,10 @@ static bool session_overdue(const struct session *session, const struct scsi_com
 /* Most end soon by themselves. A tag that stays taken is worth the trouble of an abort. */
 static void session_check_abandoned(struct session *session, struct task *task)
 {
+	uint64_t patience_ns = session->recovery ? ABANDONED_HOLE_NS : ABANDONED_MAX_NS;
+
 	if (task->state != TASK_SENT ||
-	    ring_now_ns(session->ring) < task->abandoned_ns + ABANDONED_MAX_NS)
+	    ring_now_ns(session->ring) < task->abandoned_ns + patience_ns)
 		return;
 	task_management_abort(&session->management, task);
 	connection_kick(session->connection);

@@ -224,7 +224,7 @@ static void it_is_aborted_when_it_takes_too_long(void **state)
 	io = read_of(&f);
 	tag = take_tag(&f);
 	abandon(io);
-	fixture_advance(&f, 999);
+	fixture_advance(&f, 4999);
 	io_ended(io, SCSI_IN_DOUBT);
 	assert_true(target_idle(&f.target));
 	fixture_advance(&f, 251);
@@ -279,7 +279,6 @@ static void a_logout_waits_for_it_no_longer_than_for_others(void **state)
 	fake_ring_turn(f.ring);
 	session_logout(f.session);
 	fixture_advance(&f, 2000);
-	target_take(&f.target, PDU_TASK_MANAGEMENT_REQUEST);
 	request = target_take(&f.target, PDU_LOGOUT_REQUEST);
 	target_logout_respond(&f.target, request->initiator_task_tag, LOGOUT_CLOSED);
 	fixture_run(&f);
@@ -420,6 +419,34 @@ static void abandoned_reads_keep_the_session_busy_so_that_its_death_is_noticed(v
 	fixture_advance(&f, 750);
 	fixture_lost(&f, SESSION_LOSS_TIMEOUT, "does not answer");
 	fixture_deinit(&f);
+}
+
+/* --- aborts --- */
+
+static void an_abort_that_is_not_answered_ends_the_session_soon_when_other_paths_exist(void **state)
+{
+	for (unsigned last = 0; last < 2; last++) {
+		struct watch watch;
+		struct fixture f;
+		struct io *io;
+
+		fixture_init(&f);
+		f.settings.suspect_ms = 250;
+		f.settings.suspect_timeout_ms = 60000;
+		f.settings.abort_timeout_ms = 15000;
+		fixture_attach(&f);
+		watch = (struct watch){.holder.health_changed = health_changed};
+		f.nexus->holder = &watch.holder;
+		nexus_set_last_path(f.nexus, last);
+		io = read_of(&f);
+		io_abort(io);
+		fixture_advance(&f, last ? 14999 : 999);
+		assert_int_equal(f.lost, 0);
+		fixture_advance(&f, 1);
+		fixture_lost(&f, SESSION_LOSS_LOCAL, "task management");
+		io_ended(io, SCSI_IN_DOUBT);
+		fixture_deinit(&f);
+	}
 }
 
 /* --- a window that stays closed --- */
@@ -563,6 +590,7 @@ int main(void)
 		TEST(neither_idleness_nor_the_last_path_is_suspected),
 		TEST(a_new_connection_is_well_and_so_is_none),
 		TEST(abandoned_reads_keep_the_session_busy_so_that_its_death_is_noticed),
+		TEST(an_abort_that_is_not_answered_ends_the_session_soon_when_other_paths_exist),
 		TEST(a_window_that_stays_closed_throttles_and_then_ends_the_session),
 		TEST(the_last_path_waits_for_the_window_however_long_it_takes),
 		TEST(a_router_that_says_unreachable_makes_it_suspect_and_then_ends_it),
