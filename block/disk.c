@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "block/exporter.h"
 #include "block/holders.h"
@@ -25,7 +27,7 @@ static const struct exporter_ops *const exporters[] = {
 struct disk {
 	const struct exporter_ops *ops;
 	void *device;
-	struct exporter_node node; /* empty until it is live */
+	struct disk_node node; /* empty until it is live */
 	void (*stopped)(struct disk *disk, void *userdata);
 	void *userdata;
 };
@@ -63,8 +65,7 @@ int exporter_probe(const char *name)
 	return find_exporter(name, "/dev", &ops);
 }
 
-int disk_prepare(const struct disk_settings *settings, struct map *map, const struct unit *unit,
-		 struct disk **ret)
+static int disk_make(const struct disk_settings *settings, struct disk **ret)
 {
 	const struct exporter_ops *ops;
 	struct disk *disk;
@@ -77,13 +78,61 @@ int disk_prepare(const struct disk_settings *settings, struct map *map, const st
 	if (!disk)
 		return -ENOMEM;
 	disk->ops = ops;
-	r = ops->prepare(settings, map, unit, &disk->device, &last_step);
+	*ret = disk;
+	return 0;
+}
+
+int disk_prepare(const struct disk_settings *settings, struct map *map, const struct unit *unit,
+		 struct disk **ret)
+{
+	struct disk *disk;
+	int r = disk_make(settings, &disk);
+
+	if (r < 0)
+		return r;
+	r = disk->ops->prepare(settings, map, unit, &disk->device, &last_step);
 	if (r < 0) {
 		free(disk);
 		return r;
 	}
 	*ret = disk;
 	return 0;
+}
+
+int disk_adopt(const struct disk_settings *settings, struct map *map, const struct unit *unit,
+	       const struct disk_node *node, const int *fds, unsigned fd_count, struct disk **ret)
+{
+	struct disk *disk;
+	int r = disk_make(settings, &disk);
+
+	if (r < 0) {
+		for (unsigned i = 0; i < fd_count; i++)
+			close(fds[i]);
+		return r;
+	}
+	r = disk->ops->adopt(settings, map, unit, node, fds, fd_count, &disk->device, &last_step);
+	if (r < 0) {
+		free(disk);
+		return r;
+	}
+	disk->node = *node;
+	*ret = disk;
+	return 0;
+}
+
+int disk_scan_partitions(struct disk *disk)
+{
+	return disk->ops->scan_partitions(disk->device, &last_step);
+}
+
+unsigned disk_keep(const struct disk *disk, int fds[DISK_KEPT_MAX])
+{
+	return disk->ops->keep(disk->device, fds);
+}
+
+unsigned disk_resumed(const struct disk *disk)
+{
+	return disk->ops->resumed(disk->device);
 }
 
 int disk_serve(struct disk *disk, struct ring *ring)
@@ -96,15 +145,14 @@ int disk_go_live(struct disk *disk)
 	return disk->ops->go_live(disk->device, &disk->node, &last_step);
 }
 
-const char *disk_device(const struct disk *disk)
+const struct disk_node *disk_node(const struct disk *disk)
 {
-	return disk->node.path;
+	return &disk->node;
 }
 
-void disk_device_number(const struct disk *disk, uint32_t *major, uint32_t *minor)
+const char *disk_exporter(const struct disk *disk)
 {
-	*major = disk->node.major;
-	*minor = disk->node.minor;
+	return disk->ops->name;
 }
 
 void disk_holders(const struct disk *disk, char *text, size_t size_bytes)
@@ -168,7 +216,7 @@ int disk_remove(struct disk *disk, bool force)
 		return r;
 	r = disk->ops->remove(disk->device, force);
 	if (r == 0)
-		disk->node = (struct exporter_node){};
+		disk->node = (struct disk_node){};
 	return r;
 }
 
@@ -185,11 +233,6 @@ void disk_stop(struct disk *disk, void (*stopped)(struct disk *disk, void *userd
 	disk->stopped = stopped;
 	disk->userdata = userdata;
 	disk->ops->stop(disk->device, disk_stopped, disk);
-}
-
-uint64_t disk_backing(const struct disk *disk)
-{
-	return disk->node.backing;
 }
 
 int disk_reap(uint32_t major, uint32_t minor, uint64_t backing)

@@ -26,6 +26,16 @@ struct disk_settings {
 	uint16_t queue_depth;	  /* requests taken from the kernel at once; 0 = 128 */
 };
 
+/* The block device once it is live. */
+struct disk_node {
+	char path[288]; /* "/dev/loop3" */
+	char name[32];	/* the kernel's: "loop3" */
+	uint32_t major, minor;
+	uint64_t backing; /* tells the device from a later one of the same number */
+};
+
+#define DISK_KEPT_MAX 4 /* most descriptors of disk_keep() */
+
 /** exporter_probe() - is @name usable on this kernel? Return: 0, or -errno that says why not */
 int exporter_probe(const char *name);
 
@@ -40,16 +50,54 @@ int exporter_probe(const char *name);
 int disk_prepare(const struct disk_settings *settings, struct map *map, const struct unit *unit,
 		 struct disk **ret);
 
+/**
+ * disk_adopt() - go on with the device of a process that is no more, in place of disk_prepare()
+ * @settings: the same exporter and queue depth
+ * @node: disk_node() of then
+ * @fds: of disk_keep(); taken, also after an error
+ *
+ * disk_serve() then carries out again what was under way, and disk_go_live() finds the device as it
+ * is. The unit must be the same one, and what the dead process had sent to it must be dead too
+ * before the map gets a path.
+ * Return: as disk_prepare(); -EINVAL for descriptors that do not fit.
+ */
+int disk_adopt(const struct disk_settings *settings, struct map *map, const struct unit *unit,
+	       const struct disk_node *node, const int *fds, unsigned fd_count, struct disk **ret);
+
+/**
+ * disk_keep() - descriptors that, kept open by somebody else, keep the device alive without us
+ * @fds: stay the disk's
+ *
+ * Any thread, once it is live. Return: how many.
+ */
+unsigned disk_keep(const struct disk *disk, int fds[DISK_KEPT_MAX]);
+
+/** disk_resumed() - requests that were under way when it was adopted; after disk_serve() */
+unsigned disk_resumed(const struct disk *disk);
+
 /** disk_serve() - start answering requests; on the worker's thread */
 int disk_serve(struct disk *disk, struct ring *ring);
 
-/** disk_go_live() - make the block device appear; may block, and the worker must be serving */
+/**
+ * disk_go_live() - make the block device appear; may block, and the worker must be serving
+ *
+ * Asks nothing of the unit, so that it ends whether there is a path or not.
+ */
 int disk_go_live(struct disk *disk);
 
-/** disk_device() - "/dev/loop3" once live; valid as long as the disk */
-const char *disk_device(const struct disk *disk);
-/** disk_device_number() - major and minor; 0, 0 before it is live */
-void disk_device_number(const struct disk *disk, uint32_t *major, uint32_t *minor);
+/**
+ * disk_scan_partitions() - have the kernel read the partition table; after disk_go_live(), and
+ *                          after disk_keep() where a later process shall be able to go on
+ *
+ * Waits for the unit, and not even SIGKILL ends a process that waits here. May block.
+ * Return: 0; -errno.
+ */
+int disk_scan_partitions(struct disk *disk);
+
+/** disk_node() - the device; empty before it is live. Valid as long as the disk */
+const struct disk_node *disk_node(const struct disk *disk);
+/** disk_exporter() - the name of the one that was chosen: "fuse" */
+const char *disk_exporter(const struct disk *disk);
 
 /**
  * disk_holders() - who has the device in use, in words ("mounted on /srv", "used by dm-0",
@@ -76,13 +124,8 @@ void disk_stop(struct disk *disk, void (*stopped)(struct disk *disk, void *userd
 	       void *userdata);
 
 /**
- * disk_backing() - with the device number it tells this disk from a later one, also after this
- *                  process: see disk_reap()
- */
-uint64_t disk_backing(const struct disk *disk);
-
-/**
- * disk_reap() - take away the device of a process that died without disk_remove()
+ * disk_reap() - take away the device of a process that died and left nothing to adopt
+ * @backing: of its struct disk_node
  *
  * Nobody answers its requests any more, so that they fail.
  * Return: 0; 1 when it stays until its last user is gone; -ENODEV when there is no such device, or

@@ -11,26 +11,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct disk_settings;
-struct map;
-struct ring;
-struct unit;
-
-/* The block device once it is live. */
-struct exporter_node {
-	char path[288]; /* "/dev/loop3" */
-	char name[32];	/* the kernel's: "loop3" */
-	uint32_t major, minor;
-	uint64_t backing; /* tells the device from a later one of the same number */
-};
+#include "block/disk.h"
 
 struct exporter_ops {
 	const char *name;
 	int (*probe)(const char *dev_dir, const char **step);
 	int (*prepare)(const struct disk_settings *settings, struct map *map,
 		       const struct unit *unit, void **device, const char **step);
+	/** see disk_adopt(); go_live() then finds the device live already */
+	int (*adopt)(const struct disk_settings *settings, struct map *map, const struct unit *unit,
+		     const struct disk_node *node, const int *fds, unsigned fd_count, void **device,
+		     const char **step);
 	int (*serve)(void *device, struct ring *ring);
-	int (*go_live)(void *device, struct exporter_node *node, const char **step);
+	int (*go_live)(void *device, struct disk_node *node, const char **step);
+	int (*scan_partitions)(void *device, const char **step);
+	/** see disk_keep() */
+	unsigned (*keep)(void *device, int fds[DISK_KEPT_MAX]);
+	/** see disk_resumed() */
+	unsigned (*resumed)(const void *device);
 	int (*resize)(void *device, uint64_t blocks, const char **step);
 	int (*remove)(void *device, bool force);
 	/** @stopped: runs once on the worker, never inside the call */

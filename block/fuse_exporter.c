@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ struct fuse_device {
 	struct unit_limits limits;
 	char dev_dir[256];
 	char name[UNIT_WWID_MAX];
+	bool adopted;
 
 	struct mail fail_mail; /* tells the worker to fail all I/O */
 	sem_t failed;
@@ -77,29 +79,44 @@ static void fail_on_worker(struct mail *mail)
 	sem_post(&device->failed);
 }
 
-static int device_prepare(const struct disk_settings *settings, struct map *map,
-			  const struct unit *unit, void **ret, const char **step)
+static struct fuse_device *device_new(const struct disk_settings *settings, const struct unit *unit)
 {
 	struct fuse_device *device = calloc(1, sizeof(*device));
-	unsigned depth = settings->queue_depth ? settings->queue_depth : DEPTH_DEFAULT;
-	char path[288];
-	int r;
 
-	*step = "allocate memory";
 	if (!device)
-		return -ENOMEM;
+		return NULL;
 	device->fuse = (struct fuse_mount)FUSE_MOUNT_INIT;
 	device->limits = unit->limits;
 	device->fail_mail.deliver = fail_on_worker;
 	sem_init(&device->failed, 0, 0);
 	text_copy(device->dev_dir, sizeof(device->dev_dir), settings->dev_dir);
 	text_copy(device->name, sizeof(device->name), settings->name);
+	return device;
+}
+
+static unsigned depth_of(const struct disk_settings *settings)
+{
+	unsigned wanted = settings->queue_depth ? settings->queue_depth : DEPTH_DEFAULT;
+
+	return MIN(wanted, (unsigned)DEPTH_MAX);
+}
+
+static int device_prepare(const struct disk_settings *settings, struct map *map,
+			  const struct unit *unit, void **ret, const char **step)
+{
+	struct fuse_device *device = device_new(settings, unit);
+	char path[288];
+	int r;
+
+	*step = "allocate memory";
+	if (!device)
+		return -ENOMEM;
 	snprintf(path, sizeof(path), "%s/fuse", device->dev_dir);
 	r = fuse_mount_attach(&device->fuse, path, step);
 	if (r == 0) {
 		*step = "set up the request queue";
-		r = fuse_queue_new(device->fuse.device_fd, map, &unit->limits,
-				   MIN(depth, (unsigned)DEPTH_MAX), &device->queue);
+		r = fuse_queue_new(device->fuse.device_fd, map, &unit->limits, depth_of(settings),
+				   &device->queue);
 	}
 	if (r < 0) {
 		device_free(device);
@@ -107,6 +124,52 @@ static int device_prepare(const struct disk_settings *settings, struct map *map,
 	}
 	*ret = device;
 	return 0;
+}
+
+/* What is kept, in this order. */
+enum { KEPT_DEVICE, KEPT_ARENA, KEPT_FILE, KEPT_COUNT };
+
+static unsigned device_keep(void *userdata, int fds[DISK_KEPT_MAX])
+{
+	const struct fuse_device *device = userdata;
+
+	fds[KEPT_DEVICE] = device->fuse.device_fd;
+	fds[KEPT_ARENA] = fuse_queue_arena_fd(device->queue);
+	fds[KEPT_FILE] = device->fuse.file_fd;
+	return KEPT_COUNT;
+}
+
+static int device_adopt(const struct disk_settings *settings, struct map *map,
+			const struct unit *unit, const struct disk_node *node, const int *fds,
+			unsigned fd_count, void **ret, const char **step)
+{
+	struct fuse_device *device = fd_count == KEPT_COUNT ? device_new(settings, unit) : NULL;
+	int r;
+
+	*step = "take over the request queue";
+	if (!device) {
+		for (unsigned i = 0; i < fd_count; i++)
+			close(fds[i]);
+		return fd_count == KEPT_COUNT ? -ENOMEM : -EINVAL;
+	}
+	device->adopted = true;
+	device->fuse.device_fd = fds[KEPT_DEVICE];
+	device->fuse.file_fd = fds[KEPT_FILE];
+	r = fuse_queue_adopt(fds[KEPT_DEVICE], fds[KEPT_ARENA], map, &unit->limits,
+			     depth_of(settings), &device->queue);
+	if (r < 0) {
+		device_free(device);
+		return r;
+	}
+	*ret = device;
+	return 0;
+}
+
+static unsigned device_resumed(const void *userdata)
+{
+	const struct fuse_device *device = userdata;
+
+	return fuse_queue_resumed(device->queue);
 }
 
 static int device_serve(void *userdata, struct ring *ring)
@@ -118,7 +181,7 @@ static int device_serve(void *userdata, struct ring *ring)
 	return 0;
 }
 
-static int device_go_live(void *userdata, struct exporter_node *node, const char **step)
+static int device_go_live(void *userdata, struct disk_node *node, const char **step)
 {
 	struct fuse_device *device = userdata;
 	struct loop_settings settings = {
@@ -127,8 +190,14 @@ static int device_go_live(void *userdata, struct exporter_node *node, const char
 		.block_size = device->limits.block_size,
 		.read_only = device->limits.read_only,
 	};
-	int r = fuse_mount_open_file(&device->fuse, step);
+	int r;
 
+	if (device->adopted) {
+		*step = "find the loop device again";
+		return loop_adopt(&device->loop, node->name, node->path, node->major, node->minor,
+				  node->backing);
+	}
+	r = fuse_mount_open_file(&device->fuse, step);
 	if (r < 0)
 		return r;
 	settings.file_fd = device->fuse.file_fd;
@@ -142,6 +211,14 @@ static int device_go_live(void *userdata, struct exporter_node *node, const char
 	node->minor = device->loop.minor;
 	node->backing = device->loop.backing;
 	return 0;
+}
+
+static int device_scan_partitions(void *userdata, const char **step)
+{
+	struct fuse_device *device = userdata;
+
+	*step = "look for partitions";
+	return loop_scan_partitions(&device->loop);
 }
 
 static int device_resize(void *userdata, uint64_t blocks, const char **step)
@@ -192,8 +269,12 @@ const struct exporter_ops fuse_exporter = {
 	.name = "fuse",
 	.probe = device_probe,
 	.prepare = device_prepare,
+	.adopt = device_adopt,
 	.serve = device_serve,
 	.go_live = device_go_live,
+	.scan_partitions = device_scan_partitions,
+	.keep = device_keep,
+	.resumed = device_resumed,
 	.resize = device_resize,
 	.remove = device_remove,
 	.stop = device_stop,

@@ -39,8 +39,9 @@ struct fuse_slot {
 	struct fuse_queue *queue;
 	struct list link; /* in queue.free or queue.busy */
 	uint64_t unique;
-	uint32_t reply_bytes; /* of data after a good READ, or the count a WRITE answers */
-	uint32_t skew_bytes;  /* a READ's data starts so far into its first block */
+	struct fuse_arena_mark *mark; /* what a later process would need to know */
+	uint32_t reply_bytes;	      /* of data after a good READ, or the count a WRITE answers */
+	uint32_t skew_bytes;	      /* a READ's data starts so far into its first block */
 	unsigned index;
 
 	struct op reply_op; /* the answer to I/O on its way */
@@ -64,7 +65,10 @@ struct fuse_queue {
 	struct deferred drain, finish;
 	struct ring_timer trim;
 	bool polling, starved, gone, active;
-	int failing; /* 0, or what all I/O is answered with */
+	bool adopted;	  /* from a process before this one */
+	bool written;	  /* there may be something to flush */
+	unsigned resumed; /* requests of it that were under way */
+	int failing;	  /* 0, or what all I/O is answered with */
 	_Atomic uint64_t resize_bytes;
 
 	bool stopping;
@@ -106,6 +110,7 @@ static void slot_release(struct fuse_slot *slot)
 {
 	struct fuse_queue *queue = slot->queue;
 
+	fuse_arena_set(slot->mark, FUSE_ARENA_FREE);
 	list_remove(&slot->link);
 	list_prepend(&queue->free, &slot->link);
 	queue->outstanding--;
@@ -113,6 +118,16 @@ static void slot_release(struct fuse_slot *slot)
 		ring_defer(queue->ring, &queue->finish);
 	else if (queue->starved)
 		ring_defer(queue->ring, &queue->drain);
+}
+
+/* Answered while the map still works on it. */
+static void slot_fail(struct fuse_slot *slot, int error)
+{
+	slot->mark->error = error;
+	slot->mark->answer = FUSE_ARENA_ANSWER_EMPTY;
+	fuse_arena_set(slot->mark, FUSE_ARENA_ANSWERED);
+	slot_reply(slot, error, NULL, 0);
+	slot->answered = true;
 }
 
 static void slot_finish(struct fuse_slot *slot, int error, const void *data, size_t length_bytes)
@@ -138,8 +153,15 @@ static void slot_replied(struct op *op, int res, unsigned flags)
  * would cost far more than itself: completing a loop device's request wakes ksoftirqd, which takes
  * the CPU from us on every return to user space, instead of once per turn.
  */
-static void slot_reply_io(struct fuse_slot *slot, int error, void *data, size_t length_bytes)
+static void slot_reply_io(struct fuse_slot *slot, int error, enum fuse_arena_answer answer,
+			  void *data, size_t length_bytes)
 {
+	/* From here on it must not be carried out again: later requests may build on it. */
+	slot->mark->error = error;
+	slot->mark->answer = answer;
+	slot->mark->length_bytes = slot->reply_bytes;
+	slot->mark->skew_bytes = slot->skew_bytes;
+	fuse_arena_set(slot->mark, FUSE_ARENA_ANSWERED);
 	slot->header = (struct fuse_out_header){
 		.len = (uint32_t)(sizeof(slot->header) + length_bytes),
 		.error = error,
@@ -153,18 +175,33 @@ static void slot_reply_io(struct fuse_slot *slot, int error, void *data, size_t 
 		    length_bytes ? 2 : 1);
 }
 
-static void slot_finish_io(struct fuse_slot *slot, int error)
+static void slot_answer(struct fuse_slot *slot, int error, enum fuse_arena_answer answer)
 {
 	uint8_t *payload = fuse_arena_payload(slot->queue->arena, slot->index);
 
-	if (!error && slot->request.operation == BLOCK_READ) {
-		slot_reply_io(slot, 0, payload + slot->skew_bytes, slot->reply_bytes);
-	} else if (!error && slot->request.operation == BLOCK_WRITE) {
+	switch (answer) {
+	case FUSE_ARENA_ANSWER_PAYLOAD:
+		slot_reply_io(slot, error, answer, payload + slot->skew_bytes, slot->reply_bytes);
+		break;
+	case FUSE_ARENA_ANSWER_WRITTEN:
 		slot->written = (struct fuse_write_out){.size = slot->reply_bytes};
-		slot_reply_io(slot, 0, &slot->written, sizeof(slot->written));
-	} else {
-		slot_reply_io(slot, error, NULL, 0);
+		slot_reply_io(slot, error, answer, &slot->written, sizeof(slot->written));
+		break;
+	case FUSE_ARENA_ANSWER_EMPTY:
+		slot_reply_io(slot, error, answer, NULL, 0);
+		break;
 	}
+}
+
+static void slot_finish_io(struct fuse_slot *slot, int error)
+{
+	static const enum fuse_arena_answer answers[BLOCK_OPERATION_COUNT] = {
+		[BLOCK_READ] = FUSE_ARENA_ANSWER_PAYLOAD,
+		[BLOCK_WRITE] = FUSE_ARENA_ANSWER_WRITTEN,
+	};
+
+	slot_answer(slot, error,
+		    error ? FUSE_ARENA_ANSWER_EMPTY : answers[slot->request.operation]);
 }
 
 static void slot_io_done(struct block_request *request, int error)
@@ -183,6 +220,7 @@ static void slot_submit(struct fuse_slot *slot, enum block_operation operation, 
 	struct fuse_queue *queue = slot->queue;
 	int r = queue->failing;
 
+	queue->written |= operation != BLOCK_READ;
 	slot->request.operation = operation;
 	slot->request.flags = flags;
 	slot->request.offset_bytes = offset_bytes;
@@ -237,7 +275,11 @@ static void handle_write(struct fuse_slot *slot, const void *body, size_t length
 
 static void handle_fsync(struct fuse_slot *slot, const void *body, size_t length_bytes)
 {
-	slot_submit(slot, BLOCK_FLUSH, 0, 0, 0);
+	/* To attach a loop device flushes it: that must not need a path. */
+	if (slot->queue->written || slot->queue->failing)
+		slot_submit(slot, BLOCK_FLUSH, 0, 0, 0);
+	else
+		slot_finish(slot, 0, NULL, 0);
 }
 
 /*
@@ -432,9 +474,17 @@ static struct fuse_slot *queue_free_slot(struct fuse_queue *queue)
 		slot = &queue->slots[queue->used];
 		slot->queue = queue;
 		slot->index = queue->used++;
+		slot->mark = fuse_arena_mark(queue->arena, slot->index);
 		list_init(&slot->link);
 	}
 	return slot;
+}
+
+static void slot_take(struct fuse_slot *slot, size_t length_bytes)
+{
+	list_append(&slot->queue->busy, &slot->link);
+	slot->queue->outstanding++;
+	slot_dispatch(slot, length_bytes);
 }
 
 enum taken { TAKEN, TAKEN_NOT, TAKEN_ALL };
@@ -443,19 +493,21 @@ enum taken { TAKEN, TAKEN_NOT, TAKEN_ALL };
 static enum taken queue_take(struct fuse_queue *queue)
 {
 	struct fuse_slot *slot = queue_free_slot(queue);
+	struct fuse_in_header *header;
 	ssize_t r;
 
 	queue->starved = !slot;
 	if (!slot)
 		return TAKEN_ALL;
-	r = read(queue->fd, fuse_arena_message(queue->arena, slot->index),
-		 fuse_arena_message_bytes(queue->arena));
+	header = fuse_arena_message(queue->arena, slot->index);
+	header->unique = 0;
+	fuse_arena_set(slot->mark, FUSE_ARENA_TAKING);
+	r = read(queue->fd, header, fuse_arena_message_bytes(queue->arena));
 	if (r > 0) {
-		list_append(&queue->busy, &slot->link);
-		queue->outstanding++;
-		slot_dispatch(slot, (size_t)r);
+		slot_take(slot, (size_t)r);
 		return TAKEN;
 	}
+	fuse_arena_set(slot->mark, FUSE_ARENA_FREE);
 	list_prepend(&queue->free, &slot->link);
 	if (r < 0 && errno == EAGAIN)
 		return TAKEN_ALL;
@@ -524,6 +576,59 @@ static void queue_readable(struct op *op, int res, unsigned flags)
 		queue_poll(queue);
 }
 
+/* --- what the process before this one left --- */
+
+/* Carry it out (again), or tell its answer again; one that was told already is refused: no harm. */
+static void slot_resume(struct fuse_slot *slot)
+{
+	const struct fuse_in_header *header = fuse_arena_message(slot->queue->arena, slot->index);
+	const struct fuse_arena_mark *mark = slot->mark;
+	size_t most_bytes = fuse_arena_message_bytes(slot->queue->arena);
+
+	if (atomic_load(&mark->state) == FUSE_ARENA_TAKING) {
+		slot_take(slot, MIN((size_t)header->len, most_bytes));
+		return;
+	}
+	list_append(&slot->queue->busy, &slot->link);
+	slot->queue->outstanding++;
+	slot->touched = true;
+	slot->unique = header->unique;
+	slot->skew_bytes = mark->skew_bytes;
+	slot->reply_bytes = mark->length_bytes;
+	slot_answer(slot, mark->error, (enum fuse_arena_answer)mark->answer);
+}
+
+static bool slot_is_under_way(const struct fuse_queue *queue, unsigned index)
+{
+	const struct fuse_in_header *header;
+
+	if (atomic_load(&fuse_arena_mark(queue->arena, index)->state) == FUSE_ARENA_FREE)
+		return false;
+	header = fuse_arena_message(queue->arena, index);
+	return header->unique != 0;
+}
+
+static void queue_resume(struct fuse_queue *queue)
+{
+	struct list unused = LIST_INIT(unused);
+	unsigned used = queue->depth;
+	struct fuse_slot *slot;
+
+	while (used > 0 && !slot_is_under_way(queue, used - 1))
+		used--;
+	for (unsigned i = 0; i < used; i++) {
+		slot = queue_free_slot(queue);
+		if (slot_is_under_way(queue, i)) {
+			queue->resumed++;
+			slot_resume(slot);
+		} else {
+			fuse_arena_set(slot->mark, FUSE_ARENA_FREE);
+			list_append(&unused, &slot->link);
+		}
+	}
+	list_splice(&queue->free, &unused);
+}
+
 /* --- life --- */
 
 static void queue_trim(struct ring_timer *timer)
@@ -554,22 +659,21 @@ static void queue_finish(struct deferred *deferred)
 	stopped(queue->userdata);
 }
 
-int fuse_queue_new(int fd, struct map *map, const struct unit_limits *limits, unsigned depth,
-		   struct fuse_queue **ret)
+static int queue_make(int fd, struct fuse_arena *arena, struct map *map,
+		      const struct unit_limits *limits, unsigned depth, struct fuse_queue **ret)
 {
 	struct fuse_queue *queue = calloc(1, sizeof(*queue));
 	int r;
 
-	if (!queue)
+	if (!queue) {
+		fuse_arena_free(arena);
 		return -ENOMEM;
+	}
 	queue->fd = fd;
 	queue->depth = depth;
+	queue->arena = arena;
 	queue->slots = calloc(depth, sizeof(*queue->slots));
-	r = queue->slots ? 0 : -ENOMEM;
-	if (r == 0)
-		r = fuse_arena_new(depth, FUSE_QUEUE_WRITE_MAX_BYTES, &queue->arena);
-	if (r == 0)
-		r = block_target_init(&queue->target, map, limits, 0);
+	r = queue->slots ? block_target_init(&queue->target, map, limits, 0) : -ENOMEM;
 	if (r < 0) {
 		fuse_queue_free(queue);
 		return r;
@@ -582,6 +686,38 @@ int fuse_queue_new(int fd, struct map *map, const struct unit_limits *limits, un
 	ring_timer_init(&queue->trim, queue_trim);
 	*ret = queue;
 	return 0;
+}
+
+int fuse_queue_new(int fd, struct map *map, const struct unit_limits *limits, unsigned depth,
+		   struct fuse_queue **ret)
+{
+	struct fuse_arena *arena;
+	int r = fuse_arena_new(depth, FUSE_QUEUE_WRITE_MAX_BYTES, &arena);
+
+	return r < 0 ? r : queue_make(fd, arena, map, limits, depth, ret);
+}
+
+int fuse_queue_adopt(int fd, int arena_fd, struct map *map, const struct unit_limits *limits,
+		     unsigned depth, struct fuse_queue **ret)
+{
+	struct fuse_arena *arena;
+	int r = fuse_arena_adopt(arena_fd, depth, FUSE_QUEUE_WRITE_MAX_BYTES, &arena);
+
+	if (r == 0)
+		r = queue_make(fd, arena, map, limits, depth, ret);
+	if (r == 0)
+		(*ret)->adopted = (*ret)->written = true;
+	return r;
+}
+
+int fuse_queue_arena_fd(const struct fuse_queue *queue)
+{
+	return fuse_arena_fd(queue->arena);
+}
+
+unsigned fuse_queue_resumed(const struct fuse_queue *queue)
+{
+	return queue->resumed;
 }
 
 void fuse_queue_free(struct fuse_queue *queue)
@@ -598,6 +734,8 @@ void fuse_queue_free(struct fuse_queue *queue)
 void fuse_queue_start(struct fuse_queue *queue, struct ring *ring)
 {
 	queue->ring = ring;
+	if (queue->adopted)
+		queue_resume(queue);
 	queue_poll(queue);
 }
 
@@ -608,8 +746,7 @@ void fuse_queue_fail(struct fuse_queue *queue, int error)
 	queue->failing = error;
 	list_for_each (slot, &queue->busy, link) {
 		if (!slot->answered)
-			slot_reply(slot, error, NULL, 0);
-		slot->answered = true;
+			slot_fail(slot, error);
 	}
 }
 

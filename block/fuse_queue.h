@@ -33,6 +33,24 @@ struct unit_limits;
 int fuse_queue_new(int fd, struct map *map, const struct unit_limits *limits, unsigned depth,
 		   struct fuse_queue **ret);
 
+/**
+ * fuse_queue_adopt() - go on with the queue of a process that is no more
+ * @fd: the same open file of /dev/fuse; stays the caller's
+ * @arena_fd: of fuse_queue_arena_fd(); taken, also after an error
+ * @depth: the same number
+ *
+ * fuse_queue_start() then first carries out what was under way: see fuse_arena.h.
+ * Return: as fuse_queue_new(); -EINVAL also when @depth does not fit.
+ */
+int fuse_queue_adopt(int fd, int arena_fd, struct map *map, const struct unit_limits *limits,
+		     unsigned depth, struct fuse_queue **ret);
+
+/** fuse_queue_arena_fd() - what a later process needs besides /dev/fuse; stays the queue's */
+int fuse_queue_arena_fd(const struct fuse_queue *queue);
+
+/** fuse_queue_resumed() - requests that were under way when it was adopted; after the start */
+unsigned fuse_queue_resumed(const struct fuse_queue *queue);
+
 /** fuse_queue_free() - before it started or after it stopped; NULL is fine */
 void fuse_queue_free(struct fuse_queue *queue);
 

@@ -151,7 +151,7 @@ static int configure(int fd, const struct loop_settings *settings, uint64_t *bac
 	struct loop_config config = {
 		.fd = (uint32_t)settings->file_fd,
 		.block_size = settings->block_size,
-		.info.lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_PARTSCAN,
+		.info.lo_flags = LO_FLAGS_DIRECT_IO,
 	};
 
 	if (settings->read_only)
@@ -226,8 +226,21 @@ int loop_attach(struct loop *loop, const struct loop_settings *settings, const c
 		r = attach_once(&found, settings, control_fd, step);
 	if (r < 0)
 		return r;
-	for_partition_nodes(&found, true);
 	*loop = found;
+	return 0;
+}
+
+int loop_scan_partitions(struct loop *loop)
+{
+	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
+	struct loop_info64 info;
+
+	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+		return -errno;
+	info.lo_flags |= LO_FLAGS_PARTSCAN;
+	if (ioctl(fd, LOOP_SET_STATUS64, &info) < 0)
+		return -errno;
+	for_partition_nodes(loop, true);
 	return 0;
 }
 
@@ -346,6 +359,19 @@ int loop_detach(struct loop *loop, bool force, unsigned grace_ms)
 			return r;
 	}
 	forget(loop);
+	return 0;
+}
+
+int loop_adopt(struct loop *loop, const char *name, const char *device, uint32_t major,
+	       uint32_t minor, uint64_t backing)
+{
+	struct loop found = {.major = major, .minor = minor, .backing = backing};
+
+	if (!text_copy(found.name, sizeof(found.name), name) ||
+	    !text_copy(found.device, sizeof(found.device), device) || !attached(&found) ||
+	    !ours(&found))
+		return -ENODEV;
+	*loop = found;
 	return 0;
 }
 

@@ -31,7 +31,7 @@ struct loop {
 int loop_probe(const char *dev_dir);
 
 /**
- * loop_attach() - take a free device and attach the file, with direct I/O and partitions
+ * loop_attach() - take a free device and attach the file, with direct I/O
  *
  * Others, and other daemons, may take devices at the same time.
  * Return: 0; -EBUSY when every free device was snatched away again and again; -errno.
@@ -45,11 +45,29 @@ int loop_attach(struct loop *loop, const struct loop_settings *settings, const c
 void loop_tune(const struct loop *loop, bool write_cache);
 
 /**
+ * loop_adopt() - a device that a process before this one attached
+ * @name, @device, @major, @minor, @backing: as they were in struct loop
+ *
+ * Asks the file, which must be served meanwhile.
+ * Return: 0; -ENODEV when it is detached, or another's by now.
+ */
+int loop_adopt(struct loop *loop, const char *name, const char *device, uint32_t major,
+	       uint32_t minor, uint64_t backing);
+
+/**
  * loop_reap() - detach one whose file nobody serves any more, found again after its owner died
  * @backing: as it was in struct loop
  * Return: 0; 1 when it stays until its last user is gone; -ENODEV when it is another's by now.
  */
 int loop_reap(uint32_t major, uint32_t minor, uint64_t backing);
+
+/**
+ * loop_scan_partitions() - show what partitions there are, now and when they change
+ *
+ * Reads the device: whoever serves the file may have to wait for a path, and so does this.
+ * Return: 0; -errno.
+ */
+int loop_scan_partitions(struct loop *loop);
 
 /** loop_resize() - the file has a new size. Return: 0; -errno */
 int loop_resize(const struct loop *loop);

@@ -71,11 +71,13 @@ static void expose_end(struct disk_work *work)
 		log_error("map %s: no block device: %s: %s", device->view.name, work->step,
 			  strerror(-work->error));
 	} else {
+		const struct disk_node *node = disk_node(device->disk);
+
 		device->stage = DISK_LIVE;
-		text_copy(device->view.device, sizeof(device->view.device),
-			  disk_device(device->disk));
-		disk_device_number(device->disk, &device->view.major, &device->view.minor);
-		device->view.backing = disk_backing(device->disk);
+		text_copy(device->view.device, sizeof(device->view.device), node->path);
+		device->view.major = node->major;
+		device->view.minor = node->minor;
+		device->view.backing = node->backing;
 	}
 	free(work);
 	device->ops->changed(device, device->userdata);

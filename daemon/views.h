@@ -107,7 +107,7 @@ struct map_view {
 	struct unit unit;
 	char device[64]; /* "/dev/loop0"; empty while there is none */
 	uint32_t major, minor;
-	uint64_t backing; /* see disk_backing() */
+	uint64_t backing; /* see struct disk_node */
 	char exporter[16];
 	char selector[32];
 	int32_t no_path_retry_ms;

@@ -69,11 +69,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "cannot %s: %s\n", disk_last_step(), strerror(-r));
 		return 1;
 	}
-	fprintf(stderr, "%s is up\n", disk_device(ram_disk.disk));
+	fprintf(stderr, "%s is up\n", disk_node(ram_disk.disk)->path);
 	cpu_s = worker_cpu_s(&ram_disk);
 	commands = ram_disk.fake_unit->reads + ram_disk.fake_unit->writes;
 	if (first < argc)
-		run_fio(disk_device(ram_disk.disk), argv + first, argc - first);
+		run_fio(disk_node(ram_disk.disk)->path, argv + first, argc - first);
 	else
 		getchar();
 	cpu_s = worker_cpu_s(&ram_disk) - cpu_s;

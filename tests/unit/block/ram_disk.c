@@ -135,28 +135,51 @@ void ram_disk_init(struct ram_disk *ram_disk, uint64_t blocks, uint32_t block_si
 	assert(ring_new(256, &ram_disk->ring) == 0);
 }
 
-int ram_disk_start(struct ram_disk *ram_disk, const char *name)
+static void make_map(struct ram_disk *ram_disk)
 {
 	struct map_settings map_settings = {
 		.selector = "round-robin",
 		.no_path_retry_ms = 60000,
 		.guard = {.timeout_ms = 60000},
 	};
-	struct disk_settings settings = {.exporter = "fuse", .dev_dir = "/dev"};
-	int r;
 
-	snprintf(settings.name, sizeof(settings.name), "%s", name);
 	assert(map_new(ram_disk->ring, &ram_disk->unit, &map_settings, NULL, NULL,
 		       &ram_disk->map) == 0);
 	assert(map_add_path(ram_disk->map, &ram_disk->nexus, NULL, &ram_disk->path) == 0);
 	path_verified(ram_disk->path);
-	r = disk_prepare(&settings, ram_disk->map, &ram_disk->unit, &ram_disk->disk);
-	if (r < 0)
-		return r;
+}
+
+static int serve(struct ram_disk *ram_disk)
+{
 	/* The ring does nothing before its thread runs, so that this may be said from here. */
-	r = disk_serve(ram_disk->disk, ram_disk->ring);
+	int r = disk_serve(ram_disk->disk, ram_disk->ring);
+
 	assert(r == 0 && pthread_create(&ram_disk->thread, NULL, worker_run, ram_disk) == 0);
-	return disk_go_live(ram_disk->disk);
+	r = disk_go_live(ram_disk->disk);
+	return r < 0 || ram_disk->frozen ? r : disk_scan_partitions(ram_disk->disk);
+}
+
+int ram_disk_start(struct ram_disk *ram_disk, const char *name)
+{
+	struct disk_settings settings = {.exporter = "fuse", .dev_dir = "/dev"};
+	int r;
+
+	snprintf(settings.name, sizeof(settings.name), "%s", name);
+	make_map(ram_disk);
+	r = disk_prepare(&settings, ram_disk->map, &ram_disk->unit, &ram_disk->disk);
+	return r < 0 ? r : serve(ram_disk);
+}
+
+int ram_disk_adopt(struct ram_disk *ram_disk, const struct disk_node *node, const int *fds,
+		   unsigned fd_count)
+{
+	struct disk_settings settings = {.exporter = "fuse", .dev_dir = "/dev"};
+	int r;
+
+	make_map(ram_disk);
+	r = disk_adopt(&settings, ram_disk->map, &ram_disk->unit, node, fds, fd_count,
+		       &ram_disk->disk);
+	return r < 0 ? r : serve(ram_disk);
 }
 
 static void stopped(struct disk *disk, void *userdata)

@@ -19,6 +19,8 @@
 #include "util/mailbox.h"
 #include "util/ring.h"
 
+struct disk_node;
+
 struct ram_disk {
 	struct fake_unit *fake_unit;
 	struct unit unit;
@@ -42,6 +44,9 @@ struct ram_disk {
 void ram_disk_init(struct ram_disk *ram_disk, uint64_t blocks, uint32_t block_size);
 /** ram_disk_start() - until the block device is there. Return: 0, or -errno of the disk */
 int ram_disk_start(struct ram_disk *ram_disk, const char *name);
+/** ram_disk_adopt() - in place of the start: see disk_adopt() */
+int ram_disk_adopt(struct ram_disk *ram_disk, const struct disk_node *node, const int *fds,
+		   unsigned fd_count);
 /** ram_disk_freeze() - from now on no command is answered, or all are again */
 void ram_disk_freeze(struct ram_disk *ram_disk, bool frozen);
 /** ram_disk_deinit() - stop serving, after disk_remove() */

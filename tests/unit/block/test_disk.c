@@ -58,7 +58,7 @@ static void read_queue_attribute(const struct ram_disk *ram_disk, const char *na
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/sys/block/%s/queue/%s",
-		 strrchr(disk_device(ram_disk->disk), '/') + 1, name);
+		 strrchr(disk_node(ram_disk->disk)->path, '/') + 1, name);
 	value[0] = '\0';
 	file = fopen(path, "r");
 	assert_non_null(file);
@@ -99,7 +99,7 @@ static void disk_end(struct ram_disk *ram_disk)
 
 static const char *device_of(const struct ram_disk *ram_disk)
 {
-	return disk_device(ram_disk->disk);
+	return disk_node(ram_disk->disk)->path;
 }
 
 static uint64_t device_bytes(const struct ram_disk *ram_disk)
@@ -125,7 +125,7 @@ static void file_system_on_it_holds_verified_data(void **state)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(block_sizes); i++) {
 		struct ram_disk *ram_disk = disk_begin(128 * MIB, block_sizes[i]);
-		char device[64];
+		char device[300];
 
 		snprintf(device, sizeof(device), "%s", device_of(ram_disk));
 		assert_int_equal(device_bytes(ram_disk), 128 * MIB);
@@ -233,7 +233,7 @@ static void thick_unit_cannot_be_discarded_but_zeroed(void **state)
 static void a_device_that_became_anothers_is_left_alone(void **state)
 {
 	struct ram_disk *ram_disk = disk_begin(8 * MIB, 512);
-	char device[64];
+	char device[300];
 
 	snprintf(device, sizeof(device), "%s", device_of(ram_disk));
 	assert_int_equal(run("losetup -d %s && truncate -s 1M %s/other && losetup %s %s/other",
@@ -274,7 +274,8 @@ static void disk_in_use_is_not_removed(void **state)
 	struct stat status;
 	int fd;
 
-	disk_device_number(ram_disk->disk, &major, &minor);
+	major = disk_node(ram_disk->disk)->major;
+	minor = disk_node(ram_disk->disk)->minor;
 	assert_int_equal(stat(device_of(ram_disk), &status), 0);
 	assert_int_equal(status.st_rdev, (dev_t)((uint64_t)major << 8 | minor));
 	disk_holders(ram_disk->disk, text, sizeof(text));
@@ -385,7 +386,7 @@ static int wait_for(pid_t pid)
 static void forced_removal_ends_hung_io_with_an_error(void **state)
 {
 	struct ram_disk *ram_disk = disk_begin(64 * MIB, 512);
-	char device[64];
+	char device[300];
 	pid_t pid;
 
 	snprintf(device, sizeof(device), "%s", device_of(ram_disk));
@@ -414,7 +415,7 @@ static void forced_removal_ends_hung_io_with_an_error(void **state)
 static void mounted_disk_that_was_removed_by_force_fails_and_leaves(void **state)
 {
 	struct ram_disk *ram_disk = disk_begin(64 * MIB, 512);
-	char device[64];
+	char device[300];
 
 	snprintf(device, sizeof(device), "%s", device_of(ram_disk));
 	assert_int_equal(run("mkfs.ext4 -q %s && mkdir -p %s/mnt && mount %s %s/mnt", device,
@@ -456,7 +457,7 @@ static void disk_that_never_went_live_is_taken_down(void **state)
 	assert_int_equal(exporter_probe("auto"), 0);
 	assert_int_equal(exporter_probe("floppy"), -ENODEV);
 	assert_int_equal(disk_prepare(&settings, NULL, &ram_disk->unit, &disk), 0);
-	assert_string_equal(disk_device(disk), "");
+	assert_string_equal(disk_node(disk)->path, "");
 	assert_int_equal(disk_remove(disk, false), 0);
 	disk_free(disk);
 	strcpy(settings.dev_dir, "/nowhere");
