@@ -151,7 +151,7 @@ static void note_pid(const struct fd_store *store, pid_t pid)
 /* This program again, with another task and nothing but the socket. */
 static int keeper_spawn(const struct fd_store *store, int listen_fd)
 {
-	char *arguments[] = {(char *)"hawser-keeper", (char *)"--keeper", NULL};
+	char *arguments[] = {(char *)"hawser-keeper", (char *)KEEPER_ARGUMENT, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;
@@ -166,7 +166,7 @@ static int keeper_spawn(const struct fd_store *store, int listen_fd)
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
 	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, listen_fd, STDERR_FILENO + 1);
+	posix_spawn_file_actions_adddup2(&actions, listen_fd, KEEPER_LISTEN_FD);
 	r = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);

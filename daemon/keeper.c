@@ -4,8 +4,12 @@
 #include "daemon/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -129,6 +133,19 @@ static void serve(struct keeper *keeper)
 		packet[r] = '\0';
 		r = obey(keeper, packet[0], packet + 1, fds, fd_count);
 	} while (r >= 0);
+}
+
+int keeper_main(void)
+{
+	static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE};
+
+	/* A stop of the system ends every process; this one goes when nothing is kept any more. */
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	prctl(PR_SET_NAME, "hawser-keeper");
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+	fcntl(KEEPER_LISTEN_FD, F_SETFD, FD_CLOEXEC);
+	return keeper_run(KEEPER_LISTEN_FD);
 }
 
 int keeper_run(int listen_fd)

@@ -23,6 +23,16 @@ enum keeper_packet {
 #define KEEPER_NAME_MAX	 256
 #define KEEPER_NAMES_MAX 4096
 
+#define KEEPER_ARGUMENT	 "--keeper" /* hawserd with this and nothing else is the keeper */
+#define KEEPER_LISTEN_FD 3
+
+/**
+ * keeper_main() - be the keeper of the socket KEEPER_LISTEN_FD, which only SIGKILL ends
+ *
+ * Return: as keeper_run().
+ */
+int keeper_main(void);
+
 /**
  * keeper_run() - be the keeper
  * @listen_fd: a listening socket of SOCK_SEQPACKET; the keeper's

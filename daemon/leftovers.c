@@ -64,12 +64,20 @@ static void remove_links(const char *dev_dir, const char *text)
 	}
 }
 
-static void remove_one(const char *run_dir, const char *dev_dir, const char *file_name)
+struct leftovers {
+	const char *run_dir, *dev_dir;
+	bool (*keep)(uint32_t major, uint32_t minor, uint64_t backing, void *userdata);
+	void *userdata;
+};
+
+static void remove_one(const struct leftovers *leftovers, const char *file_name)
 {
+	const char *run_dir = leftovers->run_dir, *dev_dir = leftovers->dev_dir;
 	owned_memory char *text = calloc(1, FILE_MAX_BYTES);
 	char path[PATH_MAX], name[NAME_MAX], backing[32];
 	unsigned major, minor;
 	uint64_t number;
+	bool known;
 	FILE *file;
 	int r;
 
@@ -82,9 +90,12 @@ static void remove_one(const char *run_dir, const char *dev_dir, const char *fil
 	if (fread(text, 1, FILE_MAX_BYTES - 1, file) == 0)
 		text[0] = '\0';
 	fclose(file);
-	remove_links(dev_dir, text);
 	value_of(text, "HAWSER_BACKING", backing, sizeof(backing));
-	if (text_parse_u64(backing, 0, UINT64_MAX, &number) == 0) {
+	known = text_parse_u64(backing, 0, UINT64_MAX, &number) == 0;
+	if (known && leftovers->keep(major, minor, number, leftovers->userdata))
+		return;
+	remove_links(dev_dir, text);
+	if (known) {
 		r = disk_reap(major, minor, number);
 		if (r >= 0)
 			log_warning(
@@ -96,8 +107,12 @@ static void remove_one(const char *run_dir, const char *dev_dir, const char *fil
 	udev_properties_unset(run_dir, major, minor);
 }
 
-void leftovers_remove(const char *run_dir, const char *dev_dir)
+void leftovers_remove(const char *run_dir, const char *dev_dir,
+		      bool (*keep)(uint32_t major, uint32_t minor, uint64_t backing,
+				   void *userdata),
+		      void *userdata)
 {
+	const struct leftovers leftovers = {run_dir, dev_dir, keep, userdata};
 	char path[PATH_MAX];
 	struct dirent *entry;
 	DIR *folder;
@@ -109,6 +124,6 @@ void leftovers_remove(const char *run_dir, const char *dev_dir)
 		return;
 	while ((entry = readdir(folder)))
 		if (entry->d_name[0] != '.')
-			remove_one(run_dir, dev_dir, entry->d_name);
+			remove_one(&leftovers, entry->d_name);
 	closedir(folder);
 }

@@ -3,11 +3,14 @@
 
 /* hawserd: the order of start and stop, and no logic. */
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "daemon/face.h"
+#include "daemon/keeper.h"
 #include "daemon/manager.h"
 #include "daemon/options.h"
 #include "daemon/service.h"
@@ -48,6 +51,7 @@ static int run(const struct options *options)
 		.dev_dir = options->dev_dir,
 		.firmware_dir = options->firmware_dir,
 		.workers = options->workers,
+		.fd_store = options->fd_store,
 	};
 	owned_error struct error error = ERROR_INIT;
 	struct manager *manager = NULL;
@@ -69,6 +73,10 @@ static int run(const struct options *options)
 		log_error("%s", error.text);
 	else
 		r = serve(event, options, manager);
+	if (manager && manager_left(manager)) {
+		log_stop();
+		_exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	}
 	manager_free(manager);
 	sd_event_unref(event);
 	return r;
@@ -77,8 +85,11 @@ static int run(const struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options;
-	int r = options_parse(argc, argv, &options);
+	int r;
 
+	if (argc == 2 && strcmp(argv[1], KEEPER_ARGUMENT) == 0)
+		return keeper_main() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	r = options_parse(argc, argv, &options);
 	if (r > 0)
 		return r - 1;
 	service_block_signals();

@@ -10,7 +10,6 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "daemon/leftovers.h"
 #include "daemon/link_monitor.h"
 #include "daemon/manager_private.h"
 #include "daemon/record.h"
@@ -178,6 +177,11 @@ bool manager_ready(struct manager *manager)
 	return manager->ready;
 }
 
+bool manager_left(struct manager *manager)
+{
+	return manager->left;
+}
+
 const char *manager_health(struct manager *manager)
 {
 	const char *health = "ok";
@@ -291,7 +295,6 @@ static int manager_open(struct manager *manager, const struct manager_settings *
 				 strerror(errno));
 	if (manager_read_settings(manager, error) < 0)
 		return -1;
-	leftovers_remove(manager->run_dir, manager->dev_dir);
 	records = manager->config.records_dir[0] ? manager->config.records_dir : manager->conf_dir;
 	if (node_store_open(records, &manager->store, error) < 0 ||
 	    manager_load_nodes(manager, error) < 0)
@@ -324,9 +327,11 @@ int manager_new(sd_event *event, const struct manager_settings *settings, struct
 	list_init(&manager->observers);
 	list_init(&manager->logins);
 	list_init(&manager->discoveries);
+	list_init(&manager->recoveries);
 	if (manager_open(manager, settings, error) < 0)
 		return -1;
 	manager_watch_links(manager);
+	manager_recover(manager, settings->fd_store);
 	manager_poll_units(manager);
 	manager->ready = true;
 	*ret = take(manager);
@@ -344,6 +349,7 @@ void manager_free(struct manager *manager)
 	if (manager->home)
 		while (mailbox_deliver(manager->home))
 			;
+	manager_recovery_deinit(manager);
 	link_monitor_free(manager->links);
 	sd_event_source_disable_unref(manager->mail);
 	sd_event_source_disable_unref(manager->poll_timer);

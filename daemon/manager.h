@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/fd_store.h"
 #include "daemon/node_store.h"
 #include "daemon/views.h"
 #include "iscsi/settings.h"
@@ -66,13 +67,22 @@ bool session_matches(const struct session_view *session, const struct node_selec
 typedef struct sd_event sd_event;
 
 struct manager_settings {
-	const char *conf_dir;	  /* "/etc/iscsi" */
-	const char *hawser_conf;  /* "/etc/hawser/hawser.conf" */
-	const char *run_dir;	  /* "/run/hawser" */
-	const char *dev_dir;	  /* "/dev": where device links are made */
-	const char *firmware_dir; /* "/sys/firmware/ibft" */
-	unsigned workers;	  /* 0: as hawser.conf says */
+	const char *conf_dir;	     /* "/etc/iscsi" */
+	const char *hawser_conf;     /* "/etc/hawser/hawser.conf" */
+	const char *run_dir;	     /* "/run/hawser" */
+	const char *dev_dir;	     /* "/dev": where device links are made */
+	const char *firmware_dir;    /* "/sys/firmware/ibft" */
+	unsigned workers;	     /* 0: as hawser.conf says */
+	enum fd_store_kind fd_store; /* where block devices outlive this process */
 };
+
+/**
+ * manager_left() - did the stop leave block devices that are in use to the next hawserd?
+ *
+ * Then this process must end as it is: whatever it freed could be something that the kernel, or the
+ * target, still waits for.
+ */
+bool manager_left(struct manager *manager);
 
 /**
  * manager_new() - read settings and records, start the workers

@@ -105,6 +105,16 @@ static struct managed_session *session_make(struct manager *manager, struct node
 	return managed;
 }
 
+struct managed_session *manager_resume_session(struct manager *manager, struct node *node,
+					       unsigned lane)
+{
+	struct managed_session *managed = session_make(manager, node, lane);
+
+	if (managed)
+		supervisor_resume(managed->supervisor);
+	return managed;
+}
+
 /* Login. */
 
 static bool lane_in_use(const struct node *node, unsigned lane)

@@ -192,12 +192,62 @@ static void stop_logged_out(const struct error *error, void *userdata)
 		stop_later(userdata);
 }
 
+/* Somebody uses its device, which outlives us: the next hawserd goes on with it. */
+static bool is_map_left(struct map_view *map)
+{
+	struct map_device *device = device_of(map);
+	char holders[256];
+
+	if (!device->kept)
+		return false;
+	map_device_holders(device, holders, sizeof(holders));
+	return holders[0] != '\0';
+}
+
+static bool is_session_left(struct session_view *session)
+{
+	struct unit_view *unit;
+
+	list_for_each (unit, &session->units, link)
+		if (unit->path && is_map_left(unit->path->map))
+			return true;
+	return false;
+}
+
+static bool is_everything_left(struct manager *manager)
+{
+	struct session_view *session;
+	struct map_view *map;
+
+	list_for_each (session, &manager->sessions, link)
+		if (!managed_of(session)->left)
+			return false;
+	list_for_each (map, &manager->maps, link)
+		if (!is_map_left(map))
+			return false;
+	return !manager->stop_insisted;
+}
+
+/* Maps that were taken over, and to which no session ever led again. */
+static void end_lonely_maps(struct manager *manager)
+{
+	struct map_view *map, *next;
+
+	list_for_each_safe (map, next, &manager->maps, link)
+		if (list_empty(&map->paths) && (manager->stop_insisted || !is_map_left(map)))
+			manager_end_map(manager, device_of(map));
+}
+
 void manager_stop_step(struct manager *manager)
 {
 	bool force = clock_realtime_us() >= manager->stop_force_us;
 	struct session_view *session, *next;
 
-	if (list_empty(&manager->sessions) && list_empty(&manager->maps)) {
+	list_for_each (session, &manager->sessions, link)
+		managed_of(session)->left = !manager->stop_insisted && is_session_left(session);
+	end_lonely_maps(manager);
+	manager->left = !list_empty(&manager->maps) && is_everything_left(manager);
+	if (manager->left || (list_empty(&manager->sessions) && list_empty(&manager->maps))) {
 		void (*stopped)(struct manager *, void *) = manager->stopped;
 
 		manager->stopped = NULL;
@@ -208,7 +258,7 @@ void manager_stop_step(struct manager *manager)
 	list_for_each_safe (session, next, &manager->sessions, link) {
 		struct managed_session *managed = managed_of(session);
 
-		if (managed->logout_done || managed->leaving)
+		if (managed->logout_done || managed->leaving || managed->left)
 			continue;
 		manager_logout(manager, session, force, stop_logged_out, manager);
 		/* That may have ended any session, or everything. */
@@ -224,6 +274,7 @@ void manager_stop(struct manager *manager, void (*stopped)(struct manager *manag
 	bool again = manager->stopping;
 
 	manager->stopping = true;
+	manager->stop_insisted = again;
 	manager->stopped = stopped;
 	manager->stopped_userdata = userdata;
 	manager->stop_force_us = clock_realtime_us() + (again ? 0 : STOP_PATIENCE_US);

@@ -85,6 +85,7 @@ static void device_names(struct map_device *device, bool set)
 
 static void map_end(struct manager *manager, struct map_device *device)
 {
+	manager_recovery_forget(manager, device);
 	manager_notify_removed(manager, OBJECT_MAP, &device->view);
 	list_remove(&device->view.link);
 	map_device_free(device);
@@ -104,7 +105,16 @@ static void on_withdrawn_empty(struct map_device *device, int error, void *userd
 
 static void on_device_withdrawn(struct map_device *device, void *userdata)
 {
+	manager_unkeep_map(userdata, device);
 	device_names(device, false);
+}
+
+static void on_device_live(struct map_device *device, void *userdata)
+{
+	if (device->resumed)
+		log_notice("map %s: %u requests were under way and are carried out",
+			   device->view.name, device->resumed);
+	manager_keep_map(userdata, device);
 }
 
 static void on_device_changed(struct map_device *device, void *userdata)
@@ -172,6 +182,12 @@ static void on_path_changed(struct map_path *path, enum path_state from, void *u
 	manager_check_logins(manager);
 }
 
+void manager_end_map(struct manager *manager, struct map_device *device)
+{
+	if (device->stage != DISK_REMOVING)
+		map_device_withdraw(device, true, on_withdrawn_empty, manager);
+}
+
 static void on_path_removed(struct map_path *path, void *userdata)
 {
 	struct manager *manager = userdata;
@@ -184,6 +200,7 @@ static void on_path_removed(struct map_path *path, void *userdata)
 		path_link(device, &path->view, false);
 	if (device->named)
 		device_names(device, true);
+	manager_save_map(manager, device);
 	manager_notify_removed(manager, OBJECT_PATH, &path->view);
 	list_for_each (unit, &session->units, link)
 		if (unit->path == &path->view)
@@ -226,6 +243,7 @@ static void on_event(struct map_device *device, int severity, const char *id, co
 
 static const struct map_device_ops map_device_ops = {
 	.withdrawn = on_device_withdrawn,
+	.live = on_device_live,
 	.changed = on_device_changed,
 	.path_changed = on_path_changed,
 	.path_removed = on_path_removed,
@@ -257,23 +275,23 @@ static void name_of(const char *wwid, char name[UNIT_WWID_MAX])
 		name[0] = '_';
 }
 
-static struct map_device *make_device(struct managed_session *managed, const struct unit *unit)
+struct map_device *manager_make_map(struct manager *manager, const struct record *record,
+				    const struct unit *unit, const char *exporter,
+				    uint16_t queue_depth)
 {
-	struct manager *manager = managed->manager;
-	struct session_view *session = &managed->supervisor->view;
-	struct disk_settings disk = {.queue_depth = (uint16_t)manager->config.queue_depth};
+	struct disk_settings disk = {.queue_depth = queue_depth};
 	struct map_settings settings;
 	struct map_device *device;
 	struct map_view *other;
 	int r;
 
-	node_map_settings(record_of(managed), &manager->config, &settings);
-	text_copy(disk.exporter, sizeof(disk.exporter), manager->config.exporter);
+	node_map_settings(record, &manager->config, &settings);
+	text_copy(disk.exporter, sizeof(disk.exporter), exporter);
 	/* The kernel's own nodes are where the kernel makes them; --dev-dir is for our links. */
 	text_copy(disk.dev_dir, sizeof(disk.dev_dir), "/dev");
 	name_of(unit->identity.wwid, disk.name);
-	r = map_device_new(manager_worker(manager, session->lane), manager->home, disk.name, unit,
-			   &settings, &disk, &map_device_ops, manager, &device);
+	r = map_device_new(manager_worker(manager, 0), manager->home, disk.name, unit, &settings,
+			   &disk, &map_device_ops, manager, &device);
 	if (r < 0) {
 		log_error("map %s: %s", unit->identity.wwid, strerror(-r));
 		return NULL;
@@ -305,7 +323,9 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 		return;
 	}
 	if (!device)
-		device = make_device(managed, &unit->unit);
+		device = manager_make_map(manager, record_of(managed), &unit->unit,
+					  manager->config.exporter,
+					  (uint16_t)manager->config.queue_depth);
 	if (!device)
 		return;
 	r = map_device_add_path(device, unit->session, managed->supervisor->host, unit->lun,
@@ -322,6 +342,7 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 	manager_notify_changed(manager, OBJECT_MAP, &device->view);
 	if (device->named)
 		device_names(device, true);
+	manager_save_map(manager, device);
 	map_device_expose(device);
 }
 

@@ -11,6 +11,7 @@
  */
 
 #include "daemon/config.h"
+#include "daemon/fd_store.h"
 #include "daemon/initiator.h"
 #include "daemon/manager.h"
 #include "daemon/map_device.h"
@@ -37,8 +38,13 @@ struct manager {
 	struct list logins;	 /* struct login_request */
 	struct list discoveries; /* struct discovery_work */
 	struct link_monitor *links;
+	struct fd_store
+		*fd_store;	/* block devices that outlive us; NULL before manager_recover() */
+	struct list recoveries; /* struct recovery */
 	uint32_t next_sid;
 	bool ready, stopping;
+	bool stop_insisted; /* asked for twice: nothing is left to the next hawserd */
+	bool left;	    /* a stop left block devices to the next hawserd */
 	struct sd_event_source *poll_timer, *stop_timer;
 	uint64_t stop_force_us; /* CLOCK_REALTIME: when a stop is done by force */
 	void (*stopped)(struct manager *manager, void *userdata);
@@ -59,6 +65,7 @@ struct managed_session {
 	struct error look_error; /* why the last look saw nothing */
 
 	unsigned interface_index; /* that its connection goes over; 0 = not known */
+	bool left;		  /* to the next hawserd, by a stop */
 	bool planned;		  /* to be logged out together with others */
 	bool leaving;		  /* stopped, waits for its paths to be gone */
 	unsigned withdrawing;	  /* devices that are being taken away before the logout */
@@ -134,6 +141,22 @@ int manager_drop_node(struct manager *manager, struct node *node, struct error *
 bool manager_node_is_from(const struct node *node, enum discovery_kind kind, const char *address,
 			  uint16_t port);
 
+/* manager_recovery.c */
+/** manager_recover() - go on with the block devices that an earlier process left */
+void manager_recover(struct manager *manager, enum fd_store_kind kind);
+/** manager_recovery_deinit() - what is kept stays kept */
+void manager_recovery_deinit(struct manager *manager);
+/** manager_recovery_fenced() - what an earlier process had in @session is dead */
+void manager_recovery_fenced(struct managed_session *session);
+/** manager_recovery_forget() - @device ends */
+void manager_recovery_forget(struct manager *manager, const struct map_device *device);
+/** manager_keep_map() - its device is live: let it outlive us */
+void manager_keep_map(struct manager *manager, struct map_device *device);
+/** manager_save_map() - its paths changed */
+void manager_save_map(struct manager *manager, const struct map_device *device);
+/** manager_unkeep_map() - its device is gone */
+void manager_unkeep_map(struct manager *manager, struct map_device *device);
+
 /* manager_sessions.c */
 /** what a supervisor asks and tells; its userdata is a struct managed_session */
 extern const struct supervisor_ops manager_supervisor_ops;
@@ -143,6 +166,10 @@ void manager_session_left(struct managed_session *managed);
 /* manager_login.c */
 /** manager_check_logins() - answer the login requests that are complete */
 void manager_check_logins(struct manager *manager);
+/** manager_resume_session() - one that a process before this one had. Return: NULL without memory
+ */
+struct managed_session *manager_resume_session(struct manager *manager, struct node *node,
+					       unsigned lane);
 /** manager_login_gave_up() - whoever waits for @session's node is told why */
 void manager_login_gave_up(struct manager *manager, const struct session_view *session);
 
@@ -164,6 +191,12 @@ void manager_check_rescans(struct manager *manager);
 void manager_poll_units(struct manager *manager);
 
 /* manager_maps.c */
+/** manager_make_map() - without paths. Return: NULL after it was logged why */
+struct map_device *manager_make_map(struct manager *manager, const struct record *record,
+				    const struct unit *unit, const char *exporter,
+				    uint16_t queue_depth);
+/** manager_end_map() - one without paths: its device goes, and then the map */
+void manager_end_map(struct manager *manager, struct map_device *device);
 /** manager_join_map() - @unit becomes a path of the map that has its WWID, which may be a new one
  */
 void manager_join_map(struct managed_session *managed, struct unit_view *unit);

@@ -95,6 +95,7 @@ static void on_logged_in(struct supervisor *supervisor)
 	const char *scan = record_get(record_of(managed), "node.session.scan");
 
 	manager_find_link(managed);
+	manager_recovery_fenced(managed);
 	if (view->node)
 		error_clear(&view->node->last_error);
 	manager_event(managed->manager, OBJECT_SESSION, view, LOG_NOTICE, "logged-in",
@@ -136,6 +137,8 @@ static void on_fence_ended(bool fenced, void *userdata)
 			      "session %u: what it had at %s was ended through another portal",
 			      supervisor->view.sid, supervisor->view.target);
 	supervisor_fence_ended(supervisor, fenced);
+	if (fenced)
+		manager_recovery_fenced(managed);
 	if (managed->leaving)
 		manager_session_left(managed);
 }
@@ -204,6 +207,7 @@ void manager_session_left(struct managed_session *managed)
 	}
 	if (manager_drop_units(managed))
 		return;
+	manager_recovery_fenced(managed); /* nobody can wait for it any more */
 	manager_notify_removed(manager, OBJECT_SESSION, view);
 	list_remove(&view->link);
 	list_remove(&view->node_link);

@@ -31,13 +31,16 @@ struct map_path {
 	struct map_device *device;
 	struct path *path; /* NULL until the worker has it, or when it could not be added */
 	struct nexus *nexus;
-	unsigned weight; /* see path_set_weight() */
-	bool leaving;	 /* being removed: only the last answer is waited for */
+	unsigned weight;    /* see path_set_weight() */
+	bool leaving;	    /* being removed: only the last answer is waited for */
+	bool verified_held; /* it was verified while the device is held */
 };
 
 struct map_device_ops {
 	/** the block device is gone; the view still has its name */
 	void (*withdrawn)(struct map_device *device, void *userdata);
+	/** the block device is there, and the unit was not asked for anything yet: keep it now */
+	void (*live)(struct map_device *device, void *userdata);
 	/** the view, the device or its stage changed */
 	void (*changed)(struct map_device *device, void *userdata);
 	void (*path_changed)(struct map_path *path, enum path_state from, void *userdata);
@@ -61,6 +64,10 @@ struct map_device {
 	struct disk_settings disk_settings;
 	enum disk_stage stage;
 	int disk_error;
+	unsigned resumed;	     /* requests that an adopted device had under way */
+	struct disk_node adopted;    /* what it was adopted as; empty when it was not */
+	bool held;		     /* no path is used yet: map_device_hold() */
+	bool kept;		     /* it outlives this process: the owner keeps this */
 	bool named;		     /* its links are made: the owner keeps this */
 	bool ending;		     /* it has lost its last path for good: so does this */
 	struct disk_work *disk_work; /* what is under way */
@@ -102,6 +109,21 @@ void map_path_remove(struct map_path *path);
  * Until then nothing happens, and the caller tries again. The path must carry no I/O any more.
  */
 void map_path_remove_idle(struct map_path *path);
+
+/**
+ * map_device_adopt() - in place of map_device_expose(): the device of a process before this one
+ * @node, @fds, @fd_count: see disk_adopt(); @fds are taken
+ */
+void map_device_adopt(struct map_device *device, const struct disk_node *node, const int *fds,
+		      unsigned fd_count);
+
+/** map_device_adopted_node() - what it was adopted as, also while that is under way */
+const struct disk_node *map_device_adopted_node(const struct map_device *device);
+
+/** map_device_hold() - use no path from now on until map_device_release() */
+void map_device_hold(struct map_device *device);
+/** map_device_release() - what was verified meanwhile is used */
+void map_device_release(struct map_device *device);
 
 /** map_device_expose() - make the block device; changed() tells when it is live, or failed */
 void map_device_expose(struct map_device *device);

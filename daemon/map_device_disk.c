@@ -7,7 +7,9 @@
  */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/job.h"
 #include "daemon/map_device.h"
@@ -21,6 +23,10 @@ struct disk_work {
 	int error;
 	char step[64];
 	bool force;
+	bool adopted;
+	struct disk_node node; /* to adopt */
+	int fds[DISK_KEPT_MAX];
+	unsigned fd_count;
 	struct list waiters; /* struct withdraw_waiter */
 };
 
@@ -71,13 +77,7 @@ static void expose_end(struct disk_work *work)
 		log_error("map %s: no block device: %s: %s", device->view.name, work->step,
 			  strerror(-work->error));
 	} else {
-		const struct disk_node *node = disk_node(device->disk);
-
 		device->stage = DISK_LIVE;
-		text_copy(device->view.device, sizeof(device->view.device), node->path);
-		device->view.major = node->major;
-		device->view.minor = node->minor;
-		device->view.backing = node->backing;
 	}
 	free(work);
 	device->ops->changed(device, device->userdata);
@@ -103,6 +103,42 @@ static void disk_stop_work(struct job *job)
 	disk_stop(disk_work_of(job)->device->disk, disk_stopped, job);
 }
 
+static void partitions_work(struct job *job)
+{
+	struct disk_work *work = disk_work_of(job);
+
+	/* Without them the device is of use all the same. */
+	if (disk_scan_partitions(work->device->disk) < 0)
+		text_copy(work->step, sizeof(work->step), disk_last_step());
+	job_done(job);
+}
+
+static void partitions_finished(struct job *job)
+{
+	struct disk_work *work = disk_work_of(job);
+
+	if (work->step[0])
+		log_warning("map %s: cannot %s", work->device->view.name, work->step);
+	expose_end(work);
+}
+
+/* Only now, when the device outlives us, may we wait for the unit: see disk_scan_partitions(). */
+static void went_live(struct disk_work *work)
+{
+	struct map_device *device = work->device;
+
+	text_copy(device->view.device, sizeof(device->view.device), disk_node(device->disk)->path);
+	device->view.major = disk_node(device->disk)->major;
+	device->view.minor = disk_node(device->disk)->minor;
+	device->view.backing = disk_node(device->disk)->backing;
+	device->resumed = disk_resumed(device->disk);
+	device->ops->live(device, device->userdata);
+	if (work->adopted)
+		expose_end(work);
+	else
+		disk_work_next(work, true, partitions_work, partitions_finished);
+}
+
 static void live_work(struct job *job)
 {
 	struct disk_work *work = disk_work_of(job);
@@ -120,7 +156,7 @@ static void live_finished(struct job *job)
 	if (work->error < 0)
 		disk_work_next(work, false, disk_stop_work, expose_undone);
 	else
-		expose_end(work);
+		went_live(work);
 }
 
 static void serve_work(struct job *job)
@@ -147,8 +183,15 @@ static void prepare_work(struct job *job)
 {
 	struct disk_work *work = disk_work_of(job);
 	struct map_device *device = work->device;
-	int r = disk_prepare(&device->disk_settings, device->map, &device->view.unit,
-			     &device->disk);
+	const struct disk_settings *settings = &device->disk_settings;
+	const struct unit *unit = &device->view.unit;
+	int r;
+
+	if (work->adopted)
+		r = disk_adopt(settings, device->map, unit, &work->node, work->fds, work->fd_count,
+			       &device->disk);
+	else
+		r = disk_prepare(settings, device->map, unit, &device->disk);
 
 	if (r < 0)
 		disk_work_failed(work, r);
@@ -165,22 +208,52 @@ static void prepare_finished(struct job *job)
 		disk_work_next(work, false, serve_work, serve_finished);
 }
 
+static struct disk_work *expose_begin(struct map_device *device)
+{
+	struct disk_work *work = calloc(1, sizeof(*work));
+
+	if (!work) {
+		device->stage = DISK_FAILED;
+		device->disk_error = -ENOMEM;
+		return NULL;
+	}
+	work->device = device;
+	device->disk_work = work;
+	device->stage = DISK_CREATING;
+	return work;
+}
+
 void map_device_expose(struct map_device *device)
 {
 	struct disk_work *work;
 
 	if (device->stage != DISK_NONE && device->stage != DISK_FAILED)
 		return;
-	work = calloc(1, sizeof(*work));
+	work = expose_begin(device);
+	if (work)
+		disk_work_next(work, true, prepare_work, prepare_finished);
+}
+
+void map_device_adopt(struct map_device *device, const struct disk_node *node, const int *fds,
+		      unsigned fd_count)
+{
+	struct disk_work *work = expose_begin(device);
+
 	if (!work) {
-		device->stage = DISK_FAILED;
-		device->disk_error = -ENOMEM;
+		for (unsigned i = 0; i < fd_count; i++)
+			close(fds[i]);
 		return;
 	}
-	work->device = device;
-	device->disk_work = work;
-	device->stage = DISK_CREATING;
+	work->adopted = true;
+	work->node = device->adopted = *node;
+	work->fd_count = fd_count;
+	memcpy(work->fds, fds, fd_count * sizeof(*fds));
 	disk_work_next(work, true, prepare_work, prepare_finished);
+}
+
+const struct disk_node *map_device_adopted_node(const struct map_device *device)
+{
+	return &device->adopted;
 }
 
 static void withdraw_end(struct disk_work *work)

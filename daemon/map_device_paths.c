@@ -23,6 +23,7 @@ struct path_call {
 	struct map_path *path;
 	struct session *session; /* to add */
 	char reason[160];
+	bool held;
 	int error;
 };
 
@@ -43,6 +44,7 @@ static void path_call_send(struct map_path *path, void (*work)(struct job *job),
 	}
 	call->path = path;
 	call->session = session;
+	call->held = path->device->held;
 	text_copy(call->reason, sizeof(call->reason), reason ? reason : "");
 	call->job.work = work;
 	call->job.finished = finished;
@@ -59,9 +61,9 @@ static void path_add_work(struct job *job)
 		call->error = map_add_path(path->device->map, path->nexus, path, &path->path);
 	if (call->error == 0)
 		path_set_weight(path->path, path->weight);
-	if (call->error == 0 && path->nexus->up)
+	if (call->error == 0 && path->nexus->up && !call->held)
 		path_verified(path->path);
-	else if (call->error == 0)
+	else if (call->error == 0 && !path->nexus->up)
 		path_lost(path->path, "the session went down meanwhile");
 	job_done(job);
 }
@@ -101,6 +103,7 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 	path->view.lun = lun;
 	path->view.lun_number = lun_number(lun);
 	path->view.state = PATH_VERIFY;
+	path->verified_held = device->held;
 	path->view.since_us = clock_realtime_us();
 	snprintf(sid, sizeof(sid), "%u", session->sid);
 	snprintf(number, sizeof(number), "%016llx", (unsigned long long)lun);
@@ -126,6 +129,10 @@ static void path_verified_work(struct job *job)
 
 void map_path_verified(struct map_path *path)
 {
+	if (path->device->held) {
+		path->verified_held = true;
+		return;
+	}
 	path_call_send(path, path_verified_work, path_call_free, NULL, NULL);
 }
 
@@ -138,8 +145,28 @@ static void path_lost_work(struct job *job)
 	job_done(job);
 }
 
+void map_device_hold(struct map_device *device)
+{
+	device->held = true;
+}
+
+void map_device_release(struct map_device *device)
+{
+	struct path_view *view;
+
+	device->held = false;
+	list_for_each (view, &device->view.paths, link) {
+		struct map_path *path = container_of(view, struct map_path, view);
+
+		if (path->verified_held)
+			map_path_verified(path);
+		path->verified_held = false;
+	}
+}
+
 void map_path_lost(struct map_path *path, const char *reason)
 {
+	path->verified_held = false;
 	path_call_send(path, path_lost_work, path_call_free, NULL, reason);
 }
 

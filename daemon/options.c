@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/cleanup.h"
 #include "util/text.h"
 
 static const char help[] =
@@ -19,11 +20,19 @@ static const char help[] =
 	"      --dev-dir DIR    device links (/dev)\n"
 	"      --firmware-dir DIR\n"
 	"                       the firmware's boot table (/sys/firmware/ibft)\n"
+	"      --fd-store KIND  who keeps block devices alive when hawserd dies: keeper (a process\n"
+	"                       of its own), systemd, or none (keeper)\n"
 	"      --workers N      data-plane threads (one per two CPUs)\n"
 	"  -f, --foreground     log to standard error\n"
 	"  -d, --debug          log everything\n"
 	"  -h, --help           print this\n"
 	"  -V, --version        print the version\n";
+
+static const struct text_name fd_stores[] = {
+	{FD_STORE_KEEPER, "keeper"},
+	{FD_STORE_SYSTEMD, "systemd"},
+	{FD_STORE_NONE, "none"},
+};
 
 int options_parse(int argc, char **argv, struct options *ret)
 {
@@ -33,6 +42,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		OPTION_RUN_DIR,
 		OPTION_DEV_DIR,
 		OPTION_FIRMWARE_DIR,
+		OPTION_FD_STORE,
 		OPTION_WORKERS
 	};
 	static const struct option table[] = {
@@ -41,6 +51,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		{"run-dir", required_argument, NULL, OPTION_RUN_DIR},
 		{"dev-dir", required_argument, NULL, OPTION_DEV_DIR},
 		{"firmware-dir", required_argument, NULL, OPTION_FIRMWARE_DIR},
+		{"fd-store", required_argument, NULL, OPTION_FD_STORE},
 		{"workers", required_argument, NULL, OPTION_WORKERS},
 		{"foreground", no_argument, NULL, 'f'},
 		{"debug", no_argument, NULL, 'd'},
@@ -49,7 +60,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		{},
 	};
 	uint64_t number;
-	int c;
+	int c, kind;
 
 	*ret = (struct options){
 		.conf_dir = "/etc/iscsi",
@@ -57,6 +68,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		.run_dir = "/run/hawser",
 		.dev_dir = "/dev",
 		.firmware_dir = "/sys/firmware/ibft",
+		.fd_store = FD_STORE_KEEPER,
 	};
 	while ((c = getopt_long(argc, argv, "fdhV", table, NULL)) != -1) {
 		switch (c) {
@@ -74,6 +86,14 @@ int options_parse(int argc, char **argv, struct options *ret)
 			break;
 		case OPTION_FIRMWARE_DIR:
 			ret->firmware_dir = optarg;
+			break;
+		case OPTION_FD_STORE:
+			if (text_value_of(fd_stores, ARRAY_SIZE(fd_stores), optarg, &kind) < 0) {
+				fprintf(stderr, "hawserd: --fd-store wants keeper, systemd or "
+						"none\n");
+				return 1 + EXIT_FAILURE;
+			}
+			ret->fd_store = (enum fd_store_kind)kind;
 			break;
 		case OPTION_WORKERS:
 			if (text_parse_u64(optarg, 1, 256, &number) < 0) {

@@ -4,15 +4,18 @@
 
 #include <stdbool.h>
 
+#include "daemon/fd_store.h"
+
 /* hawserd's command line. */
 struct options {
-	const char *conf_dir;	  /* "/etc/iscsi" */
-	const char *hawser_conf;  /* "/etc/hawser/hawser.conf" */
-	const char *run_dir;	  /* "/run/hawser" */
-	const char *dev_dir;	  /* "/dev" */
-	const char *firmware_dir; /* "/sys/firmware/ibft" */
-	unsigned workers;	  /* 0: as configured */
-	bool foreground;	  /* log to standard error */
+	const char *conf_dir;	     /* "/etc/iscsi" */
+	const char *hawser_conf;     /* "/etc/hawser/hawser.conf" */
+	const char *run_dir;	     /* "/run/hawser" */
+	const char *dev_dir;	     /* "/dev" */
+	const char *firmware_dir;    /* "/sys/firmware/ibft" */
+	enum fd_store_kind fd_store; /* where block devices outlive the process */
+	unsigned workers;	     /* 0: as configured */
+	bool foreground;	     /* log to standard error */
 	bool debug;
 };
 

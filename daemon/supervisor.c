@@ -398,6 +398,13 @@ void supervisor_start(struct supervisor *supervisor)
 		supervisor_step(supervisor, SUPERVISOR_START);
 }
 
+void supervisor_resume(struct supervisor *supervisor)
+{
+	supervisor->settings.for_ever = true;
+	supervisor->fence_needed = true;
+	supervisor_start(supervisor);
+}
+
 void supervisor_stop(struct supervisor *supervisor)
 {
 	if (supervisor->handing_over)

@@ -103,6 +103,12 @@ void supervisor_free(struct supervisor *supervisor);
 
 /** supervisor_start() - want the session from now on */
 void supervisor_start(struct supervisor *supervisor);
+/**
+ * supervisor_resume() - in place of supervisor_start(): a process before this one had the session
+ *
+ * It is never given up, and what that process left at the target is fenced as after a loss.
+ */
+void supervisor_resume(struct supervisor *supervisor);
 /** supervisor_stop() - log out and want it no longer; stopped() follows, maybe inside the call */
 void supervisor_stop(struct supervisor *supervisor);
 /** supervisor_hurry() - something changed: try now instead of when the pause is over */

@@ -151,6 +151,11 @@ class Hawserd:
         self.program.signal(signal.SIGKILL)
         self.program.process.wait(20)
 
+    def restart(self):
+        """As "systemctl restart" does it, also while its devices are in use."""
+        self.stop()
+        self.start()
+
     def clean_up(self):
         """End it somehow, and say what a sanitizer had to say."""
         if self.program and self.program.running:
@@ -159,6 +164,23 @@ class Hawserd:
                 self.program.process.wait(20 * self.build.patience)
             except Exception:
                 self.program.kill()
+        self.kill_keeper()
+
+    def keeper(self):
+        """The process id of the one that keeps its block devices alive, or None."""
+        try:
+            with open(os.path.join(self.run_dir, "keeper.pid"), encoding="ascii") as file:
+                pid = int(file.read())
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                return pid if file.read().strip() == "hawser-keeper" else None
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def kill_keeper(self):
+        """With it goes what a daemon that was killed has left."""
+        pid = self.keeper()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
 
     def sanitizer_reports(self):
         text = ""

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: Hawser developers */
+
+/*
+ * Block devices outlive hawserd. While one lives, its open files are in the store
+ * (daemon/fd_store.h) and what is needed to go on in the run folder (daemon/saved_map.h). At the
+ * start those devices are taken over, and every session that their maps had is logged in again with
+ * its old ISID, which ends what the dead process left at the target (RFC 7143 §6.3.5). Only when
+ * that is true of all of them does a map get its first path, and the requests that were under way
+ * are carried out: one of them could otherwise be followed by a later one and then by its own
+ * ghost.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/fd_store.h"
+#include "daemon/leftovers.h"
+#include "daemon/manager_private.h"
+#include "daemon/saved_map.h"
+#include "daemon/record.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/text.h"
+
+#define FENCE_PATIENCE_MS 60000 /* where the record lets writes in doubt wait for ever */
+
+static_assert(DISK_KEPT_MAX <= FD_STORE_FILES_MAX, "the store takes all files of a disk");
+
+/* A map that waits for its sessions. */
+struct recovery {
+	struct list link; /* in manager.recoveries */
+	struct manager *manager;
+	struct map_device *device;
+	struct list waits; /* struct recovery_wait */
+	struct sd_event_source *timer;
+};
+
+struct recovery_wait {
+	struct list link;
+	struct managed_session *session;
+};
+
+/* --- while it lives --- */
+
+static void state_of(const struct map_device *device, struct saved_map *state)
+{
+	const struct path_view *path;
+
+	*state = (struct saved_map){
+		.queue_depth = device->disk_settings.queue_depth,
+		.node = *disk_node(device->disk),
+		.unit = device->view.unit,
+	};
+	text_copy(state->name, sizeof(state->name), device->view.name);
+	text_copy(state->exporter, sizeof(state->exporter), disk_exporter(device->disk));
+	list_for_each (path, &device->view.paths, link) {
+		struct saved_map_session *session = &state->sessions[state->session_count];
+		const struct session_view *view = path->session;
+
+		if (state->session_count == SAVED_MAP_SESSIONS_MAX)
+			break;
+		text_copy(session->node.target, sizeof(session->node.target), view->target);
+		text_copy(session->node.address, sizeof(session->node.address),
+			  view->persistent_address);
+		text_copy(session->node.iface, sizeof(session->node.iface), view->iface);
+		session->node.port = view->persistent_port;
+		session->node.tpgt = view->tpgt;
+		session->lane = view->lane;
+		state->session_count++;
+	}
+}
+
+void manager_save_map(struct manager *manager, const struct map_device *device)
+{
+	struct saved_map *state;
+	int r = -ENOMEM;
+
+	if (!device->kept)
+		return;
+	state = malloc(sizeof(*state));
+	if (state) {
+		state_of(device, state);
+		r = saved_map_save(manager->run_dir, state);
+		free(state);
+	}
+	if (r < 0)
+		log_warning("map %s: its state cannot be saved: %s; its device would not outlive "
+			    "hawserd",
+			    device->view.name, strerror(-r));
+}
+
+void manager_keep_map(struct manager *manager, struct map_device *device)
+{
+	int fds[DISK_KEPT_MAX], r;
+
+	if (!manager->fd_store)
+		return;
+	r = fd_store_put(manager->fd_store, device->view.name, fds, disk_keep(device->disk, fds));
+	device->kept = r == 0;
+	if (r < 0 && r != -EOPNOTSUPP)
+		log_warning("map %s: its device would not outlive hawserd: %s", device->view.name,
+			    strerror(-r));
+	manager_save_map(manager, device);
+}
+
+void manager_unkeep_map(struct manager *manager, struct map_device *device)
+{
+	if (!device->kept)
+		return;
+	device->kept = false;
+	saved_map_remove(manager->run_dir, device->view.name);
+	fd_store_remove(manager->fd_store, device->view.name);
+}
+
+/* --- at the start of the next one --- */
+
+static void recovery_free(struct recovery *recovery)
+{
+	struct recovery_wait *wait;
+
+	list_remove(&recovery->link);
+	sd_event_source_disable_unref(recovery->timer);
+	while ((wait = list_pop(&recovery->waits, struct recovery_wait, link)))
+		free(wait);
+	free(recovery);
+}
+
+static void recovery_end(struct recovery *recovery)
+{
+	struct map_device *device = recovery->device;
+
+	recovery_free(recovery);
+	map_device_release(device);
+}
+
+static int recovery_expired(struct sd_event_source *source, uint64_t now_us, void *userdata)
+{
+	struct recovery *recovery = userdata;
+	struct recovery_wait *wait;
+
+	list_for_each (wait, &recovery->waits, link)
+		manager_event(recovery->manager, OBJECT_MAP, &recovery->device->view, LOG_ERR,
+			      "recovery-unfenced",
+			      "map %s: what the last hawserd had at portal %s could not be ended; "
+			      "going on without",
+			      recovery->device->view.name,
+			      wait->session->supervisor->view.persistent_address);
+	recovery_end(recovery);
+	return 0;
+}
+
+void manager_recovery_fenced(struct managed_session *session)
+{
+	struct manager *manager = session->manager;
+	struct recovery *recovery, *next;
+
+	list_for_each_safe (recovery, next, &manager->recoveries, link) {
+		struct recovery_wait *wait, *following;
+
+		list_for_each_safe (wait, following, &recovery->waits, link) {
+			if (wait->session != session)
+				continue;
+			list_remove(&wait->link);
+			free(wait);
+		}
+		if (list_empty(&recovery->waits))
+			recovery_end(recovery);
+	}
+}
+
+void manager_recovery_forget(struct manager *manager, const struct map_device *device)
+{
+	struct recovery *recovery, *next;
+
+	list_for_each_safe (recovery, next, &manager->recoveries, link)
+		if (recovery->device == device)
+			recovery_free(recovery);
+}
+
+static struct managed_session *find_session(struct manager *manager, const struct node *node,
+					    unsigned lane)
+{
+	struct session_view *session;
+
+	list_for_each (session, &node->sessions, node_link)
+		if (session->lane == lane)
+			return managed_of(session);
+	return NULL;
+}
+
+static void wait_for_session(struct recovery *recovery, const struct saved_map_session *session)
+{
+	struct manager *manager = recovery->manager;
+	struct node *node = manager_find_node_by_key(manager, &session->node);
+	struct recovery_wait *wait = calloc(1, sizeof(*wait));
+	struct managed_session *managed = NULL;
+
+	if (node)
+		managed = find_session(manager, node, session->lane);
+	if (node && !managed)
+		managed = manager_resume_session(manager, node, session->lane);
+	if (!managed || !wait) {
+		log_error("map %s: its session to %s at %s cannot be resumed: %s",
+			  recovery->device->view.name, session->node.target, session->node.address,
+			  node ? "no memory" : "there is no record of it any more");
+		free(wait);
+		return;
+	}
+	wait->session = managed;
+	list_append(&recovery->waits, &wait->link);
+}
+
+static void recovery_begin(struct manager *manager, struct map_device *device,
+			   const struct saved_map *state)
+{
+	struct recovery *recovery = calloc(1, sizeof(*recovery));
+
+	if (!recovery) {
+		log_error("map %s: no memory to wait for its sessions", device->view.name);
+		return;
+	}
+	recovery->manager = manager;
+	recovery->device = device;
+	list_init(&recovery->waits);
+	list_append(&manager->recoveries, &recovery->link);
+	map_device_hold(device);
+	for (uint32_t i = 0; i < state->session_count; i++)
+		wait_for_session(recovery, &state->sessions[i]);
+	sd_event_add_time_relative(manager->event, &recovery->timer, CLOCK_MONOTONIC,
+				   FENCE_PATIENCE_MS * UINT64_C(1000), 1000, recovery_expired,
+				   recovery);
+	if (list_empty(&recovery->waits))
+		recovery_end(recovery);
+}
+
+static const struct record *saved_record(struct manager *manager, const struct saved_map *state)
+{
+	struct node *node = NULL;
+
+	for (uint32_t i = 0; i < state->session_count && !node; i++)
+		node = manager_find_node_by_key(manager, &state->sessions[i].node);
+	return node ? node->record : manager->config.node_defaults;
+}
+
+static void recover_map(struct manager *manager, const char *name)
+{
+	struct saved_map *state = malloc(sizeof(*state));
+	int fds[FD_STORE_FILES_MAX], r = -ENOMEM;
+	struct map_device *device;
+	unsigned fd_count;
+
+	if (state)
+		r = saved_map_load(manager->run_dir, name, state);
+	if (r < 0)
+		log_error("map %s: its device is lost, what was saved about it cannot be read: %s",
+			  name, strerror(-r));
+	fd_count = r < 0 ? 0 : fd_store_take(manager->fd_store, name, fds);
+	if (r == 0 && fd_count == 0)
+		log_error("map %s: its device is lost, nobody kept its files", name);
+	device = fd_count ? manager_make_map(manager, saved_record(manager, state), &state->unit,
+					     state->exporter, state->queue_depth)
+			  : NULL;
+	if (!device) {
+		for (unsigned i = 0; i < fd_count; i++)
+			close(fds[i]);
+		saved_map_remove(manager->run_dir, name);
+		free(state);
+		return;
+	}
+	log_notice("map %s: going on with %s, which a hawserd before this one made", name,
+		   state->node.path);
+	device->kept = true;
+	map_device_adopt(device, &state->node, fds, fd_count);
+	recovery_begin(manager, device, state);
+	free(state);
+}
+
+/* Is it one of those that were taken over? */
+static bool is_recovered(uint32_t major, uint32_t minor, uint64_t backing, void *userdata)
+{
+	struct manager *manager = userdata;
+	struct recovery *recovery;
+
+	list_for_each (recovery, &manager->recoveries, link) {
+		const struct disk_node *node = map_device_adopted_node(recovery->device);
+
+		if (node->major == major && node->minor == minor && node->backing == backing)
+			return true;
+	}
+	return false;
+}
+
+void manager_recover(struct manager *manager, enum fd_store_kind kind)
+{
+	char **names = NULL;
+	int count, r;
+
+	r = fd_store_open(kind, manager->run_dir, &manager->fd_store);
+	if (r < 0) {
+		log_warning(
+			"block devices will not outlive hawserd, their files cannot be kept: %s",
+			strerror(-r));
+		r = fd_store_open(FD_STORE_NONE, manager->run_dir, &manager->fd_store);
+	}
+	count = r < 0 ? 0 : saved_map_list(manager->run_dir, &names);
+	for (int i = 0; i < count; i++) {
+		recover_map(manager, names[i]);
+		free(names[i]);
+	}
+	free(names);
+	if (manager->fd_store)
+		fd_store_drop_untaken(manager->fd_store);
+	leftovers_remove(manager->run_dir, manager->dev_dir, is_recovered, manager);
+}
+
+void manager_recovery_deinit(struct manager *manager)
+{
+	struct recovery *recovery, *next;
+
+	list_for_each_safe (recovery, next, &manager->recoveries, link)
+		recovery_free(recovery);
+	fd_store_close(manager->fd_store);
+}
