@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE /* since 5.14; our headers may be older */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* A page of 4 KiB or more on every machine; larger ones only align the payload less well. */
 #define PAGE_BYTES	    4096u
 #define WRITE_HEADERS_BYTES (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
@@ -149,6 +153,18 @@ void *fuse_arena_message(const struct fuse_arena *arena, unsigned index)
 size_t fuse_arena_message_bytes(const struct fuse_arena *arena)
 {
 	return WRITE_HEADERS_BYTES + arena->payload_bytes;
+}
+
+void fuse_arena_populate(struct fuse_arena *arena, unsigned index)
+{
+	volatile uint8_t *slot = arena->memory + slot_offset(arena, index);
+	size_t bytes = PAGE_BYTES + arena->payload_bytes;
+
+	if (madvise((void *)(uintptr_t)slot, bytes, MADV_POPULATE_WRITE) == 0)
+		return;
+	/* Linux before 5.14: the slow way. */
+	for (size_t i = 0; i < bytes; i += PAGE_BYTES)
+		slot[i] = 0;
 }
 
 void fuse_arena_trim(struct fuse_arena *arena, unsigned index)

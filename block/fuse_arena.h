@@ -11,7 +11,7 @@
  *
  * A slot is laid out so that one read(2) at fuse_arena_message() puts the payload of a WRITE at a
  * page boundary, where it stays until the target has it; the data of a READ goes to the same place.
- * Pages are touched by use only, and given back by fuse_arena_trim().
+ * A slot's pages are taken at its first use, and given back by fuse_arena_trim().
  */
 
 #include <stdatomic.h>
@@ -85,6 +85,14 @@ size_t fuse_arena_message_bytes(const struct fuse_arena *arena);
  * It is one page longer than the largest payload, for reads that have to begin or end off block.
  */
 void *fuse_arena_payload(const struct fuse_arena *arena, unsigned index);
+
+/**
+ * fuse_arena_populate() - have slot @index's memory at hand before a message is read into it
+ *
+ * The kernel copies a message page by page. Where it has to find a page first and the process is
+ * killed meanwhile, it gives the request up with EIO: nobody would ever see it again.
+ */
+void fuse_arena_populate(struct fuse_arena *arena, unsigned index);
 
 /** fuse_arena_trim() - give slot @index's pages back to the kernel; its contents are lost */
 void fuse_arena_trim(struct fuse_arena *arena, unsigned index);

@@ -14,8 +14,8 @@
 #include "util/cleanup.h"
 
 #define SUBTYPE	  "hawser"
-#define ROOT_MODE "100600"  /* a regular file, octal as the file system parses it */
-#define MAX_READ  "1048576" /* fuse_queue's FUSE_QUEUE_WRITE_MAX_BYTES */
+#define ROOT_MODE "100600" /* a regular file, octal as the file system parses it */
+#define MAX_READ  "262144" /* fuse_queue's FUSE_QUEUE_WRITE_MAX_BYTES */
 
 static int step_failed(const char **step, const char *name)
 {

@@ -348,7 +348,7 @@ static void handle_init(struct fuse_slot *slot, const void *body, size_t length_
 	const struct fuse_init_in *in = body;
 	/*
 	 * ASYNC_DIO: requests in parallel, without it one after the other. MAX_PAGES: requests of
-	 * 1 MiB, without it of 128 KiB.
+	 * 256 KiB, without it of 128 KiB.
 	 */
 	uint32_t wanted = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ASYNC_DIO | FUSE_MAX_PAGES;
 	struct fuse_init_out out = {
@@ -450,7 +450,6 @@ static void slot_dispatch(struct fuse_slot *slot, size_t length_bytes)
 	size_t body_bytes;
 
 	slot->answered = false;
-	slot->touched = true;
 	if (length_bytes < sizeof(*header)) {
 		slot_release(slot); /* whom could we answer? */
 		return;
@@ -499,6 +498,9 @@ static enum taken queue_take(struct fuse_queue *queue)
 	queue->starved = !slot;
 	if (!slot)
 		return TAKEN_ALL;
+	if (!slot->touched)
+		fuse_arena_populate(queue->arena, slot->index);
+	slot->touched = true;
 	header = fuse_arena_message(queue->arena, slot->index);
 	header->unique = 0;
 	fuse_arena_set(slot->mark, FUSE_ARENA_TAKING);

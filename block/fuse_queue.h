@@ -19,7 +19,11 @@ struct map;
 struct ring;
 struct unit_limits;
 
-#define FUSE_QUEUE_WRITE_MAX_BYTES (1u << 20)
+/*
+ * Of one request. The memory of a slot is taken as a whole, see fuse_arena_populate(), so that this
+ * times the depth is what a busy device costs; larger requests come in several.
+ */
+#define FUSE_QUEUE_WRITE_MAX_BYTES (256u << 10)
 
 /**
  * fuse_queue_new() - any thread

@@ -26,7 +26,7 @@
 #define DISK_BYTES  (DISK_BLOCKS * 512ULL)
 #define DEPTH	    4
 #define NO_REPLY    -1
-#define MIB	    (1u << 20)
+#define MOST_BYTES  (256u << 10) /* of one request */
 
 /* The kernel's part is played through a socket that keeps messages apart. */
 struct bench {
@@ -37,13 +37,13 @@ struct bench {
 	uint64_t next_unique;
 	struct {
 		struct fuse_out_header header;
-		uint8_t data[MIB];
+		uint8_t data[MOST_BYTES];
 	} reply;
 };
 
 static void widen(int fd)
 {
-	int bytes = 4 * (int)MIB;
+	int bytes = 4 * (int)MOST_BYTES;
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
@@ -195,7 +195,7 @@ static void init_is_answered_with_what_both_know(void **state)
 			assert_int_equal(out.major, 7);
 			assert_int_equal(out.minor, rows[i].minor);
 			assert_int_equal(out.flags, rows[i].flags);
-			assert_int_equal(out.max_write, MIB);
+			assert_int_equal(out.max_write, MOST_BYTES);
 			assert_true(out.max_background >= 128);
 		}
 		bench_free(bench);
@@ -289,12 +289,12 @@ static void what_was_written_is_read_back(void **state)
 		{0, 512},
 		{512, 4096},
 		{DISK_BYTES - 512, 512},
-		{4096, MIB},
-		{DISK_BYTES - MIB, MIB},
+		{4096, MOST_BYTES},
+		{DISK_BYTES - MOST_BYTES, MOST_BYTES},
 		{1024, 0},
 	};
 	struct bench *bench = bench_new();
-	owned_memory uint8_t *data = malloc(MIB);
+	owned_memory uint8_t *data = malloc(MOST_BYTES);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct fuse_write_in write = {.offset = rows[i].offset, .size = rows[i].size};
@@ -326,7 +326,7 @@ static void reads_off_block_get_exactly_their_bytes(void **state)
 		{511, 2, 2},
 		{4095, 4098, 4098},
 		{512, 5000, 5000},
-		{4097, MIB, MIB},
+		{4097, MOST_BYTES, MOST_BYTES},
 		{DISK_BYTES - 10, 4096, 10},
 		{DISK_BYTES, 4096, 0},
 		{DISK_BYTES + 1, 1, 0},
@@ -354,7 +354,7 @@ static void reads_off_block_get_exactly_their_bytes(void **state)
 static void impossible_requests_are_refused(void **state)
 {
 	struct bench *bench = bench_new();
-	struct fuse_read_in huge = {.size = MIB + 1}, whole = {.size = UINT32_MAX};
+	struct fuse_read_in huge = {.size = MOST_BYTES + 1}, whole = {.size = UINT32_MAX};
 	struct fuse_write_in odd = {.offset = 1, .size = 512};
 	struct fuse_write_in beyond = {.offset = DISK_BYTES, .size = 512};
 	struct fuse_write_in far = {.offset = UINT64_MAX - 511, .size = 512};
