@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "block/disk_node.h"
 #include "scsi/unit.h"
 
 struct disk;
@@ -25,16 +26,6 @@ struct disk_settings {
 	char dev_dir[256];	  /* where device nodes are: "/dev" */
 	uint16_t queue_depth;	  /* requests taken from the kernel at once; 0 = 128 */
 };
-
-/* The block device once it is live. */
-struct disk_node {
-	char path[288]; /* "/dev/loop3" */
-	char name[32];	/* the kernel's: "loop3" */
-	uint32_t major, minor;
-	uint64_t backing; /* tells the device from a later one of the same number */
-};
-
-#define DISK_KEPT_MAX 4 /* most descriptors of disk_keep() */
 
 /** exporter_probe() - is @name usable on this kernel? Return: 0, or -errno that says why not */
 int exporter_probe(const char *name);

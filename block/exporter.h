@@ -11,7 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "block/disk.h"
+#include "block/disk_node.h"
+
+struct disk_settings;
+struct map;
+struct ring;
+struct unit;
 
 struct exporter_ops {
 	const char *name;
