@@ -24,13 +24,16 @@ SKIPPED = 77  # meson's
 class Target:
     """The program, with -v: what it saw comes line by line."""
 
-    def __init__(self, build_dir, script=""):
-        program = os.path.join(build_dir, "tests/fakes/fake_target")
+    def __init__(self, build_dir, script="", settings=None, portals=1):
+        """settings: a file with what has to be known before it listens"""
+        command = [os.path.join(build_dir, "tests/fakes/fake_target"), "-v"]
         self.process = subprocess.Popen(
-            [program, "-v"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        # settings come before it listens only from a file; these may come later
-        self.portal = re.match(r"portal (127\.0\.0\.1:\d+),1$", self.process.stdout.readline())[1]
+            command + ([settings] if settings else []),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        lines = [self.process.stdout.readline() for _ in range(portals)]
+        self.portals = [re.match(r"portal (127\.0\.0\.\d+:\d+),\d+$", line)[1] for line in lines]
+        self.portal = self.portals[0]
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         self.seen = []

@@ -328,6 +328,7 @@ void fake_target_free(struct fake_target *target)
 		free_connection(target->connections);
 		target->connections = next;
 	}
+	fake_ghosts_end(target, NULL);
 	for (size_t i = 0; i < target->settings.portal_count; i++)
 		if (target->settings.portals[i].fd > 0)
 			close(target->settings.portals[i].fd);

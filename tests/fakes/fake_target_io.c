@@ -162,6 +162,14 @@ static void execute(struct fake_connection *connection, struct fake_task *task)
 	};
 	uint32_t length;
 
+	if (task->answer && task->answer->verb != FAKE_ANSWER) {
+		bool strand = task->answer->verb == FAKE_STRAND;
+
+		fake_ghost_keep(connection, task);
+		if (strand)
+			fake_end(connection, true);
+		return;
+	}
 	memcpy(command.cdb, task->command.cdb, sizeof(command.cdb));
 	if (task->command.total_ahs_length)
 		take_long_cdb(task, &command);

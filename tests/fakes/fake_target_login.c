@@ -373,6 +373,8 @@ static void check_login(struct fake_connection *connection, const struct bhs_log
 /* Session reinstatement (§6.3.5): the same initiator port again ends its old session. */
 static void reinstate(struct fake_connection *connection)
 {
+	if (!connection->discovery && !connection->target->settings.leaves_tasks)
+		fake_ghosts_end(connection->target, connection);
 	for (struct fake_connection *c = connection->target->connections; c; c = c->next) {
 		if (c == connection || c->fd < 0 || !c->full_feature || c->discovery ||
 		    connection->discovery || strcmp(c->initiator, connection->initiator) != 0 ||

@@ -67,7 +67,7 @@ static unsigned count_tasks(struct fake_connection *connection,
 	for (size_t i = 0; i < FAKE_TASKS_MAX; i++)
 		count += connection->tasks[i].live &&
 			 is_of(&connection->tasks[i], request, function);
-	return count;
+	return count + fake_ghosts_matching(connection, is_of, request, function, false);
 }
 
 static void end_tasks(struct fake_connection *connection,
@@ -83,6 +83,7 @@ static void end_tasks(struct fake_connection *connection,
 			be32_get(task->command.initiator_task_tag);
 		fake_end_task(task);
 	}
+	fake_ghosts_matching(connection, is_of, request, function, true);
 }
 
 static uint8_t respond_with(struct fake_connection *connection,
@@ -134,8 +135,10 @@ static void execute(struct fake_connection *connection,
 	connection->management_waits = false;
 	if (function && function->ends)
 		end_tasks(connection, request, function);
-	if (function && is_reset(function))
+	if (function && is_reset(function)) {
+		fake_ghosts_end(connection->target, NULL);
 		fake_unit_reset(connection->target->unit);
+	}
 	fake_send(connection, &response, NULL, 0);
 	if (function && function->closes && response.response == TASK_MANAGEMENT_COMPLETE)
 		close_connections(connection, function);

@@ -64,6 +64,9 @@ enum fake_verb {
 	FAKE_FREEZE,
 	FAKE_CLOSE,
 	FAKE_DROP,
+	FAKE_WITHHOLD, /* has it whole, and does nothing about it */
+	FAKE_STRAND,   /* the same, and then RST */
+	FAKE_RELEASE,  /* carries out what was withheld */
 };
 
 struct fake_action {
@@ -104,6 +107,7 @@ struct fake_settings {
 	uint32_t window, stat_sn, data_in_bytes, r2t_bytes, login_bytes;
 	uint32_t first_tag; /* Target Transfer Tag */
 	bool status_in_data;
+	uint32_t leaves_tasks; /* withheld commands survive the reinstatement of their session */
 	uint32_t physical_exponent, attentions, read_only;
 	uint64_t blocks;
 	uint32_t block_size;
@@ -197,6 +201,7 @@ struct fake_target {
 	struct fake_unit *unit;
 	struct fake_rule *rules;
 	struct fake_connection *connections;
+	struct fake_ghost *ghosts;
 	unsigned connection_count;
 	uint32_t next_tag;
 	uint16_t next_tsih;
@@ -295,3 +300,19 @@ void fake_tasks_end(struct fake_connection *connection);
 /** fake_origin_of() - which way its commands come. Return: @ret, as long as @connection lives */
 const struct fake_origin *fake_origin_of(struct fake_connection *connection,
 					 struct fake_origin *ret);
+
+/* fake_target_ghost.c */
+struct management_function;
+/** fake_ghost_keep() - @task outlives @connection, and is over there */
+void fake_ghost_keep(struct fake_connection *connection, struct fake_task *task);
+/** fake_ghosts_release() - all are carried out now; the end of their story */
+void fake_ghosts_release(struct fake_connection *connection);
+/** fake_ghosts_matching() - of @connection's session, of which @fits is true. Return: how many */
+unsigned fake_ghosts_matching(struct fake_connection *connection,
+			      bool (*fits)(const struct fake_task *task,
+					   const struct bhs_task_management_request *request,
+					   const struct management_function *function),
+			      const struct bhs_task_management_request *request,
+			      const struct management_function *function, bool end);
+/** fake_ghosts_end() - those that the session of @of has left; NULL: all */
+void fake_ghosts_end(struct fake_target *target, const struct fake_connection *of);

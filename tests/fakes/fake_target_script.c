@@ -110,6 +110,7 @@ static const struct text_name verbs[] = {
 	{FAKE_CORRUPT, "corrupt"}, {FAKE_TRUNCATE, "truncate"}, {FAKE_DELAY, "delay"},
 	{FAKE_AGAIN, "again"},
 	{FAKE_FREEZE, "freeze"},   {FAKE_CLOSE, "close"},     {FAKE_DROP, "drop"},
+	{FAKE_WITHHOLD, "withhold"}, {FAKE_STRAND, "strand"}, {FAKE_RELEASE, "release"},
 };
 /* clang-format on */
 
@@ -620,6 +621,7 @@ static const struct {
 	{"r2t-bytes", offsetof(struct fake_settings, r2t_bytes)},
 	{"login-bytes", offsetof(struct fake_settings, login_bytes)},
 	{"first-tag", offsetof(struct fake_settings, first_tag)},
+	{"leaves-tasks", offsetof(struct fake_settings, leaves_tasks)},
 	{"chap-algorithm", offsetof(struct fake_settings, chap_algorithm)},
 	{"physical-exponent", offsetof(struct fake_settings, physical_exponent)},
 	{"read-only", offsetof(struct fake_settings, read_only)},

@@ -386,6 +386,9 @@ void fake_act(struct fake_connection *connection, const struct fake_action *acti
 	case FAKE_DROP:
 		fake_end(connection, true);
 		break;
+	case FAKE_RELEASE:
+		fake_ghosts_release(connection);
+		break;
 	default:
 		break;
 	}
@@ -425,6 +428,8 @@ static void act_on_incoming(struct fake_connection *connection, const struct bhs
 		fate->lose = true;
 		break;
 	case FAKE_ANSWER:
+	case FAKE_WITHHOLD:
+	case FAKE_STRAND:
 		fate->answer = action;
 		break;
 	case FAKE_REJECT:

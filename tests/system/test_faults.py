@@ -48,6 +48,8 @@ def one_of_each(lab, net):
     for portal in net.portals:
         for fault in portal.faults():
             lose_and_return(daemon, portal, fault, load, down_s=0.5)
+    true("was ended through another portal" in daemon.log(), "writes in doubt were fenced meanwhile")
+    true("guarded no more" not in daemon.log(), "and none was left to time")
     finish(iqn, daemon, mount, load)
 
 
