@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/atomic_file.h"
+#include "iscsi/name.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/settings.h"
@@ -26,9 +27,12 @@ bool initiator_name_valid(const char *name)
 {
 	static const char *const prefixes[] = {"iqn.", "eui.", "naa."};
 	size_t length = strlen(name);
+	char prepared[ISCSI_NAME_MAX + 1];
 
 	/* a comma ends the name in SCSI port names and in open-iscsi's links */
 	if (length > ISCSI_NAME_MAX || strpbrk(name, " ,/") || !text_is_printable(name))
+		return false;
+	if (name_normalise(name, prepared) == -EILSEQ)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (length > 4 && strncasecmp(name, prefixes[i], 4) == 0)

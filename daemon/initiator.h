@@ -50,7 +50,8 @@ int initiator_parse(const char *text, size_t length_bytes, const char *file, str
  */
 int initiator_generate(const char *conf_dir, struct initiator *ret, struct error *error);
 
-/** initiator_name_valid() - an iqn., eui. or naa. name of at most 223 bytes (RFC 7143 §4.2.7) */
+/** initiator_name_valid() - an iqn., eui. or naa. name of at most 223 bytes (RFC 7143 §4.2.7), in
+ * its prepared form but for capitals in ASCII, which the lists of existing targets may have */
 bool initiator_name_valid(const char *name);
 
 /* What one session goes over. */

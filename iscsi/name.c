@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "util/cleanup.h"
 #include "util/text.h"
 
 static bool usable_ascii(char c)
@@ -66,6 +67,69 @@ enum name_format name_get_format(const char *name)
 	return NAME_OTHER;
 }
 
+/*
+ * Characters that stringprep with the profile of RFC 3722 maps to themselves, and that compose with
+ * nothing before them, so that a string of them is in Normalization Form C. tests/style/names.py
+ * compares this with Unicode 3.2, on which the profile is based.
+ */
+static const struct {
+	uint32_t first, last;
+} prepared[] = {
+	{0x00e0, 0x00f6}, /* Latin */
+	{0x00f8, 0x00ff}, /* Latin */
+	{0x03b1, 0x03c1}, /* Greek */
+	{0x03c3, 0x03c9}, /* Greek */
+	{0x0430, 0x045f}, /* Cyrillic */
+	{0x0561, 0x0586}, /* Armenian */
+	{0x0905, 0x0939}, /* Devanagari */
+	{0x0e01, 0x0e30}, /* Thai */
+	{0x10d0, 0x10f8}, /* Georgian */
+	{0x1780, 0x17b3}, /* Khmer */
+	{0x3041, 0x3096}, /* Hiragana */
+	{0x30a1, 0x30fa}, /* Katakana */
+	{0x3105, 0x312c}, /* Bopomofo */
+	{0x3400, 0x4db5}, /* CJK */
+	{0x4e00, 0x9fa5}, /* CJK */
+	{0xac00, 0xd7a3}, /* Hangul */
+};
+
+/* Decode one character of well-formed UTF-8. */
+static uint32_t take_character(const char **at)
+{
+	const unsigned char *bytes = (const unsigned char *)*at;
+	unsigned length = bytes[0] < 0x80 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
+	uint32_t character = length == 1 ? bytes[0] : bytes[0] & (0x7fu >> length);
+
+	for (unsigned i = 1; i < length; i++)
+		character = character << 6 | (bytes[i] & 0x3fu);
+	*at += length;
+	return character;
+}
+
+static bool is_prepared(uint32_t character)
+{
+	if (character < 0x80)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(prepared); i++)
+		if (character >= prepared[i].first && character <= prepared[i].last)
+			return true;
+	return false;
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool name_equal(const char *a, const char *b)
+{
+	while (*a && lower(*a) == lower(*b)) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
 int name_normalise(const char *text, char out[ISCSI_NAME_MAX + 1])
 {
 	size_t length;
@@ -79,8 +143,11 @@ int name_normalise(const char *text, char out[ISCSI_NAME_MAX + 1])
 		return -ENAMETOOLONG;
 	if (!name_usable(text, length))
 		return -EINVAL;
+	for (const char *at = text; at < text + length;)
+		if (!is_prepared(take_character(&at)))
+			return -EILSEQ;
 	for (size_t i = 0; i < length; i++)
-		out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+		out[i] = lower(text[i]);
 	out[length] = '\0';
 	return 0;
 }

@@ -32,11 +32,21 @@ bool name_usable(const char *name, size_t length_bytes);
 enum name_format name_get_format(const char *name);
 
 /**
- * name_normalise() - bring a name that was typed into the form that is compared: ASCII in lower
- * case, blanks around it dropped (§4.2.7.2)
+ * name_normalise() - bring a name that was typed into its prepared form (§4.2.7.2, RFC 3722): ASCII
+ * in lower case, blanks around it dropped
  * @out: untouched on failure
  *
- * Characters beyond ASCII stay as they are: they are expected in their prepared form.
- * Return: 0; -ENAMETOOLONG; -EINVAL when it is not usable.
+ * Beyond ASCII nothing is converted: characters that preparation leaves alone, whatever stands
+ * beside them, pass, and all others are refused. These are the letters of scripts without case and
+ * the small letters of some with it; what is left out could only be told by tables of a size that
+ * no name in use is worth.
+ * Return: 0; -ENAMETOOLONG; -EINVAL when it is not usable; -EILSEQ when it has a character whose
+ * prepared form is not known.
  */
 int name_normalise(const char *text, char out[ISCSI_NAME_MAX + 1]);
+
+/**
+ * name_equal() - do both name the same node: equal but for capitals in ASCII, which preparation
+ * would have made small letters? For what people type; on the wire names are compared bytewise.
+ */
+bool name_equal(const char *a, const char *b);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "iscsi/name.h"
@@ -103,8 +104,49 @@ static void typed_names_become_lower_case_without_blanks(void **state)
 	assert_int_equal(name_normalise("a b", out), -EINVAL);
 	assert_int_equal(name_normalise(" ", out), -EINVAL);
 	assert_string_equal(out, "untouched");
-	assert_int_equal(name_normalise("  IQN.2001-04.com.Example:\xc3\x89\n", out), 0);
-	assert_string_equal(out, "iqn.2001-04.com.example:\xc3\x89");
+	assert_int_equal(name_normalise("  IQN.2001-04.com.Example:\xc3\xa9\n", out), 0);
+	assert_string_equal(out, "iqn.2001-04.com.example:\xc3\xa9");
+}
+
+/* RFC 7143 §4.2.7.2, RFC 3722 */
+static void what_preparation_would_change_is_not_taken_as_prepared(void **state)
+{
+	static const char *const changed[] = {
+		"\xc3\x89",		    /* É: has a small form */
+		"e\xcc\x81",		    /* e and an accent: one character in form C */
+		"\xef\xbd\x81",		    /* a full-width a */
+		"\xc3\x9f",		    /* ß: becomes ss */
+		"\xe2\x84\xab",		    /* the sign of the ångström */
+		"\xd7\x90",		    /* right to left, which "iqn." in front forbids */
+		"\xe3\x80\x82",		    /* the ideographic full stop */
+		"\xf0\x9f\x98\x80",	    /* unassigned in Unicode 3.2 */
+		"\xc2\xad",		    /* a soft hyphen: disappears */
+		"\xe1\x84\x80\xe1\x85\xa1", /* Hangul in parts */
+	};
+	static const char *const kept[] = {"\xc3\xa9",	   "\xd1\x84",	   "\xe6\x97\xa5",
+					   "\xe3\x81\x82", "\xea\xb0\x80", "\xce\xb1"};
+	char name[80], out[ISCSI_NAME_MAX + 1] = "untouched";
+
+	for (size_t i = 0; i < ARRAY_SIZE(changed); i++) {
+		snprintf(name, sizeof(name), "iqn.2001-04.com.example:%s", changed[i]);
+		assert_int_equal(name_normalise(name, out), -EILSEQ);
+		assert_string_equal(out, "untouched");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		snprintf(name, sizeof(name), "iqn.2001-04.com.example:%s", kept[i]);
+		assert_int_equal(name_normalise(name, out), 0);
+		assert_string_equal(out, name);
+	}
+}
+
+static void capitals_do_not_make_another_name(void **state)
+{
+	assert_true(name_equal("iqn.2001-04.com.example:a", "IQN.2001-04.com.Example:A"));
+	assert_true(name_equal("", ""));
+	assert_false(name_equal("iqn.2001-04.com.example:a", "iqn.2001-04.com.example:ab"));
+	assert_false(name_equal("iqn.2001-04.com.example:ab", "iqn.2001-04.com.example:a"));
+	assert_false(
+		name_equal("iqn.2001-04.com.example:\xc3\xa9", "iqn.2001-04.com.example:\xc3\x89"));
 }
 
 int main(void)
@@ -114,6 +156,8 @@ int main(void)
 		cmocka_unit_test(names_that_could_hurt_a_path_or_a_list_are_unusable),
 		cmocka_unit_test(names_of_223_bytes_are_the_longest),
 		cmocka_unit_test(typed_names_become_lower_case_without_blanks),
+		cmocka_unit_test(what_preparation_would_change_is_not_taken_as_prepared),
+		cmocka_unit_test(capitals_do_not_make_another_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
