@@ -160,17 +160,37 @@ static int refuse(struct chap *chap, int error, const char *why)
 	return error;
 }
 
-static int copy_algorithms(struct chap *chap, const uint8_t *wanted)
+static int copy_algorithms(struct chap *chap, const struct login_settings *settings)
 {
+	static const uint8_t standard[CHAP_ALGORITHM_MAX] = {CHAP_MD5}; /* all know it (§12.1.3) */
+	const uint8_t *wanted = settings->chap_algorithms[0] ? settings->chap_algorithms : standard;
+	bool forbidden = false;
 	size_t count = 0;
 
 	for (size_t i = 0; i < CHAP_ALGORITHM_MAX && wanted[i] != 0; i++) {
-		if (algorithm_of(wanted[i]))
+		if (wanted[i] == CHAP_MD5 && settings->forbid_md5)
+			forbidden = true;
+		else if (algorithm_of(wanted[i]))
 			chap->algorithms[count++] = wanted[i];
 	}
-	if (wanted[0] == 0)
-		chap->algorithms[count++] = CHAP_MD5; /* what every target knows (§12.1.3) */
-	return count > 0 ? 0 : refuse(chap, -EACCES, "no CHAP algorithm is allowed that we know");
+	if (count > 0)
+		return 0;
+	return refuse(chap, -EACCES,
+		      forbidden ? "FIPS mode forbids MD5, and no other CHAP algorithm is set: add "
+				  "SHA256 to node.session.auth.chap_algs"
+				: "no CHAP algorithm is allowed that we know");
+}
+
+/* "SHOULD NOT continue … unless it can verify that the CHAP secret is at least 96 bits" */
+static int check_length(struct chap *chap, const struct login_settings *settings)
+{
+	if (settings->initiator.secret_length >= CHAP_SECRET_MIN || settings->allow_short_secret)
+		return 0;
+	snprintf(chap->failure, sizeof(chap->failure),
+		 "the CHAP secret has %u bytes and needs %u: set a longer one at both ends, or "
+		 "hawser.auth.allow_short_secrets",
+		 settings->initiator.secret_length, CHAP_SECRET_MIN);
+	return -EACCES;
 }
 
 int chap_init(struct chap *chap, const struct login_settings *settings)
@@ -187,11 +207,20 @@ int chap_init(struct chap *chap, const struct login_settings *settings)
 	    memeql_sec(initiator->secret, target->secret, target->secret_length))
 		return refuse(chap, -EACCES,
 			      "the CHAP secrets of the initiator and of the target must differ");
-	return copy_algorithms(chap, settings->chap_algorithms);
+	if (check_length(chap, settings) < 0)
+		return -EACCES;
+	return copy_algorithms(chap, settings);
+}
+
+void chap_share(struct chap *chap, struct chap_challenges *challenges)
+{
+	chap->challenges = challenges;
 }
 
 void chap_deinit(struct chap *chap)
 {
+	if (chap->link.next)
+		list_remove(&chap->link);
 	explicit_bzero(chap, offsetof(struct chap, failure));
 }
 
@@ -316,9 +345,26 @@ static int challenge_target(struct chap *chap, struct text_keys *out)
 		r = random_bytes(&chap->own_identifier, 1);
 	if (r < 0)
 		return r;
+	if (chap->challenges)
+		list_append(&chap->challenges->outstanding, &chap->link);
 	text_keys_add_number(out, "CHAP_I", chap->own_identifier);
 	add_binary(out, "CHAP_C", chap->own_challenge.bytes, OWN_CHALLENGE_LENGTH);
 	return 0;
+}
+
+/* Has the target's challenge come from us, over another connection that is still open? */
+static bool is_reflected(const struct chap *chap)
+{
+	const struct chap *other;
+
+	if (!chap->challenges)
+		return false;
+	list_for_each (other, &chap->challenges->outstanding, link)
+		if (other->own_challenge.length == chap->challenge.length &&
+		    memcmp(other->own_challenge.bytes, chap->challenge.bytes,
+			   chap->challenge.length) == 0)
+			return true;
+	return false;
 }
 
 int chap_respond(struct chap *chap, struct text_keys *out)
@@ -332,6 +378,10 @@ int chap_respond(struct chap *chap, struct text_keys *out)
 	if (!memchr(chap->algorithms, chap->algorithm, CHAP_ALGORITHM_MAX) || chap->algorithm == 0)
 		return refuse(chap, -EPROTO,
 			      "the target chose a CHAP algorithm that was not offered");
+
+	if (is_reflected(chap))
+		return refuse(chap, -EACCES,
+			      "the target's CHAP challenge is our own, from another connection");
 
 	length = chap_hash(chap->algorithm, chap->identifier, chap->initiator.secret,
 			   chap->initiator.secret_length, chap->challenge.bytes,

@@ -19,6 +19,7 @@
 
 #include "iscsi/settings.h"
 #include "iscsi/text_keys.h"
+#include "util/list.h"
 
 #define CHAP_CHALLENGE_MAX 1024 /* bytes, §12.1.3 */
 #define CHAP_DIGEST_MAX	   32	/* bytes */
@@ -36,6 +37,20 @@ struct chap_binary {
 	uint8_t bytes[CHAP_CHALLENGE_MAX];
 };
 
+/*
+ * The challenges of ours that wait for their answer, of all logins of this process. A target could
+ * take one from one connection and give it as its own on another, to let us compute the answer that
+ * it owes (RFC 7143 §9.2.1). Bounded by the number of logins; one thread's.
+ */
+struct chap_challenges {
+	struct list outstanding; /* struct chap, by link */
+};
+
+static inline void chap_challenges_init(struct chap_challenges *challenges)
+{
+	list_init(&challenges->outstanding);
+}
+
 /** struct chap - one login's; embed it, chap_init() it, chap_deinit() wipes it */
 struct chap {
 	enum chap_state state;
@@ -50,16 +65,23 @@ struct chap {
 
 	uint8_t own_identifier;
 	struct chap_binary own_challenge;
-	char failure[120]; /* after -EPROTO and -EACCES: one sentence */
+	struct chap_challenges *challenges; /* where ours is known to others; NULL: nowhere */
+	struct list link;		    /* there, once @own_challenge is made */
+	char failure[120];		    /* after -EPROTO and -EACCES: one sentence */
 };
 
 /**
  * chap_init() - @settings has the credentials; they are copied
  *
- * Return: 0; -EACCES when they must not be used: no secret, or the same for both directions, which
- * would let a target play our own answer back to us (RFC 7143 §9.2.1).
+ * Return: 0; -EACCES when they must not be used (RFC 7143 §9.2.1): no secret; the same for both
+ * directions, which would let a target play our own answer back to us; one of less than
+ * CHAP_SECRET_MIN bytes that is not allowed to be so short; or no algorithm is left.
  */
 int chap_init(struct chap *chap, const struct login_settings *settings);
+
+/** chap_share() - after chap_init(): compare challenges with those of other logins, which outlives
+ * this one */
+void chap_share(struct chap *chap, struct chap_challenges *challenges);
 
 /** chap_deinit() - wipe everything but @failure; safe twice */
 void chap_deinit(struct chap *chap);
@@ -78,8 +100,8 @@ int chap_take(struct chap *chap, const struct text_pair *pair);
  * when mutual
  *
  * Our challenge is made anew for every login, after the target's has come: no target can have
- * reflected it. Return: 0; -EPROTO when a key is missing or the algorithm was not offered; -errno
- * of getrandom().
+ * reflected it. Return: 0; -EPROTO when a key is missing or the algorithm was not offered; -EACCES
+ * when the challenge is one of ours from another connection; -errno of getrandom().
  */
 int chap_respond(struct chap *chap, struct text_keys *out);
 

@@ -172,6 +172,12 @@ void login_free(struct login *login)
 	free(login);
 }
 
+void login_share_challenges(struct login *login, struct chap_challenges *challenges)
+{
+	if (login->settings.authenticate)
+		chap_share(&login->chap, challenges);
+}
+
 /* Class 01: "the target has moved"; only TargetAddress is looked at (§11.13.5). */
 static void follow_redirect(struct login *login, const struct bhs_login_response *response)
 {
@@ -204,6 +210,10 @@ static void refused(struct login *login, const struct bhs_login_response *respon
 
 	login->result.status_class = response->status_class;
 	login->result.status_detail = response->status_detail;
+	login->result.try_md5_alone = response->status_class == 2 && response->status_detail == 1 &&
+				      login->chap.state == CHAP_OFFERED &&
+				      login->chap.algorithms[1] != 0 &&
+				      memchr(login->chap.algorithms, CHAP_MD5, CHAP_ALGORITHM_MAX);
 	if (response->status_class == 1) {
 		follow_redirect(login, response);
 		return;
@@ -362,6 +372,27 @@ static void next_stage(struct login *login, const struct bhs_login_response *res
 	send_request(login, true);
 }
 
+/*
+ * "The iSCSI initiator should use this key to ascertain that it had indeed initiated the Login
+ * Phase with the intended target portal group" (§6.3.1). A target that does not tell its tag is let
+ * pass.
+ */
+static bool check_portal_group(struct login *login)
+{
+	int32_t told = negotiation_portal_group(&login->negotiation);
+	char text[sizeof(login->result.text)];
+
+	if (!login->settings.check_portal_group || told < 0 ||
+	    told == login->settings.portal_group_tag)
+		return true;
+	snprintf(text, sizeof(text),
+		 "the portal belongs to portal group %d now, and not to %u as its record says: "
+		 "discover the target again",
+		 told, login->settings.portal_group_tag);
+	fail(login, LOGIN_FAILURE_PORTAL_GROUP, text);
+	return false;
+}
+
 /* A whole logical text has come, with or without the end of the stage. */
 static void take_text(struct login *login, const struct bhs_login_response *response)
 {
@@ -369,7 +400,7 @@ static void take_text(struct login *login, const struct bhs_login_response *resp
 	bool ready = true;
 
 	login->negotiation.owes_answer = false;
-	if (read_keys(login) < 0)
+	if (read_keys(login) < 0 || !check_portal_group(login))
 		return;
 	if (login->stage == LOGIN_STAGE_SECURITY) {
 		int r = authenticate(login);

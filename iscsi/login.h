@@ -8,11 +8,13 @@
  * when the state is LOGIN_DONE or LOGIN_FAILED. It also owns the clock.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "iscsi/settings.h"
 
+struct chap_challenges;
 struct login;
 
 enum login_state {
@@ -30,17 +32,25 @@ enum login_failure {
 	LOGIN_FAILURE_PROTOCOL,	      /* the target broke a rule; @text says which */
 	LOGIN_FAILURE_AUTHENTICATION, /* the target could not prove itself, or refused to prove */
 	LOGIN_FAILURE_NEGOTIATION,    /* an answer that no offer allows */
+	LOGIN_FAILURE_PORTAL_GROUP,   /* not the portal group that was meant (§6.3.1) */
 };
 
 struct login_result {
 	enum login_failure failure;
 	uint8_t status_class, status_detail;
+	/* refused (0201h) upon a list of CHAP algorithms that has more than MD5, before one was
+	 * chosen: there are targets that only know a list of MD5 alone */
+	bool try_md5_alone;
 	char text[160]; /* one sentence for the log */
 };
 
 /** login_new() - @settings are copied; secrets are wiped by login_free(). Return: 0 or -ENOMEM */
 int login_new(const struct login_settings *settings, struct login **ret);
 void login_free(struct login *login);
+
+/** login_share_challenges() - before the first byte: no CHAP challenge of ours that is outstanding
+ * in @challenges is answered as the target's. @challenges outlives @login */
+void login_share_challenges(struct login *login, struct chap_challenges *challenges);
 
 enum login_state login_get_state(const struct login *login);
 

@@ -483,6 +483,13 @@ const char *negotiation_authentication(const struct negotiation *negotiation)
 		       : NULL;
 }
 
+int32_t negotiation_portal_group(const struct negotiation *negotiation)
+{
+	size_t row = row_of("TargetPortalGroupTag");
+
+	return negotiation->settled & bit(row) ? (int32_t)negotiation->agreed[row] : -1;
+}
+
 /*
  * A boolean that our own offer decided needs no answer (§6.2.2), and no other answer can undo it;
  * anything else that was not settled is as if it had not been spoken of.

@@ -102,6 +102,10 @@ int negotiation_receive(struct negotiation *negotiation, enum login_stage stage,
 /** negotiation_authentication() - the method agreed on, or NULL as long as there is none */
 const char *negotiation_authentication(const struct negotiation *negotiation);
 
+/** negotiation_portal_group() - the target's TargetPortalGroupTag, or -1 as long as it is not told
+ */
+int32_t negotiation_portal_group(const struct negotiation *negotiation);
+
 /**
  * negotiation_conclude() - put it all into @result; what was not settled has the standard's default
  * Return: 0; -EPROTO when a default is not acceptable (see @failure).

@@ -12,6 +12,7 @@
 
 #define ISCSI_NAME_MAX	   223 /* bytes, RFC 7143 §4.2.7.1 */
 #define CHAP_NAME_MAX	   255
+#define CHAP_SECRET_MIN	   12 /* bytes: 96 bits, RFC 7143 §9.2.1 */
 #define CHAP_SECRET_MAX	   255
 #define CHAP_ALGORITHM_MAX 4
 
@@ -68,6 +69,11 @@ struct login_settings {
 	bool authenticate;			   /* offer CHAP; without it only None is offered */
 	struct chap_credentials initiator, target; /* @target: mutual CHAP when its secret is set */
 	uint8_t chap_algorithms[CHAP_ALGORITHM_MAX]; /* enum chap_algorithm, in order; 0 ends */
+	bool forbid_md5;			     /* the machine is in FIPS mode */
+	bool allow_short_secret; /* answer although the secret has less than CHAP_SECRET_MIN */
+
+	bool check_portal_group; /* leave a target that answers for another portal group */
+	uint16_t portal_group_tag;
 
 	/* offered values of the operational keys (RFC 7143 §13) */
 	enum digest_choice header_digest, data_digest;

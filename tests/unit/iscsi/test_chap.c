@@ -384,6 +384,90 @@ static void one_secret_for_both_directions_is_refused(void **state)
 	assert_non_null(strstr(chap.failure, "differ"));
 }
 
+/* RFC 7143 §9.2.1: 96 bits */
+static void a_secret_of_less_than_12_bytes_is_used_only_when_that_is_allowed(void **state)
+{
+	struct login_settings settings = settings_of(OTHER_SECRET, CHAP_MD5);
+	struct chap chap;
+
+	for (uint16_t length = 1; length <= 16; length++) {
+		settings.initiator.secret_length = length;
+		settings.allow_short_secret = false;
+		assert_int_equal(chap_init(&chap, &settings), length < 12 ? -EACCES : 0);
+		chap_deinit(&chap);
+		if (length < 12)
+			assert_non_null(strstr(chap.failure, "hawser.auth.allow_short_secrets"));
+		settings.allow_short_secret = true;
+		assert_int_equal(chap_init(&chap, &settings), 0);
+		chap_deinit(&chap);
+	}
+}
+
+static void fips_mode_takes_md5_off_the_list_and_keeps_its_order(void **state)
+{
+	static const struct {
+		uint8_t wanted[CHAP_ALGORITHM_MAX];
+		const char *offer; /* NULL: none is left */
+	} rows[] = {
+		{{CHAP_SHA3_256, CHAP_MD5, CHAP_SHA256}, "8,7"},
+		{{CHAP_MD5, CHAP_SHA1}, "6"},
+		{{CHAP_SHA256, CHAP_SHA3_256, CHAP_SHA1, CHAP_MD5}, "7,8,6"},
+		{{CHAP_MD5}, NULL},
+		{{0}, NULL}, /* the default is MD5 */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct login_settings settings = settings_of(NULL, 0);
+		struct text_keys out;
+		struct chap chap;
+		char offer[40];
+
+		memcpy(settings.chap_algorithms, rows[i].wanted, CHAP_ALGORITHM_MAX);
+		settings.forbid_md5 = true;
+		assert_int_equal(chap_init(&chap, &settings), rows[i].offer ? 0 : -EACCES);
+		if (!rows[i].offer) {
+			assert_non_null(strstr(chap.failure, "FIPS"));
+			assert_non_null(strstr(chap.failure, "node.session.auth.chap_algs"));
+			continue;
+		}
+		text_keys_init(&out, 100);
+		chap_offer(&chap, &out);
+		snprintf(offer, sizeof(offer), "CHAP_A=%s", rows[i].offer);
+		assert_string_equal(out.bytes, offer);
+		text_keys_deinit(&out);
+		chap_deinit(&chap);
+	}
+}
+
+/* RFC 7143 §9.2.1: "reflects Alice's challenge as the initial challenge … on Connection 2" */
+static void our_challenge_of_another_connection_is_not_answered(void **state)
+{
+	struct chap_challenges challenges;
+	struct fixture one, two;
+	char stolen[2 + 2 * 32 + 1] = "0x";
+
+	chap_challenges_init(&challenges);
+	begin(&one, OTHER_SECRET, CHAP_MD5);
+	chap_share(&one.chap, &challenges);
+	assert_int_equal(challenge(&one, "5", HEX_CHALLENGE), 0);
+	text_hex_encode(one.chap.own_challenge.bytes, 32, stolen + 2);
+
+	begin(&two, OTHER_SECRET, CHAP_MD5);
+	chap_share(&two.chap, &challenges);
+	assert_int_equal(challenge(&two, "5", stolen), -EACCES);
+	assert_non_null(strstr(two.chap.failure, "another connection"));
+	assert_null(text_keys_span(&two.out).at ? strstr(two.out.bytes, "CHAP_R") : NULL);
+	finish(&two);
+
+	/* with its connection the challenge ends, and another challenge was never meant */
+	finish(&one);
+	assert_true(list_empty(&challenges.outstanding));
+	begin(&two, OTHER_SECRET, CHAP_MD5);
+	chap_share(&two.chap, &challenges);
+	assert_int_equal(challenge(&two, "5", stolen), 0);
+	finish(&two);
+}
+
 static void no_secret_is_no_authentication(void **state)
 {
 	struct login_settings settings = settings_of(OTHER_SECRET, CHAP_MD5);
@@ -432,6 +516,9 @@ int main(void)
 		cmocka_unit_test(names_have_1_to_255_bytes),
 		cmocka_unit_test(our_challenge_is_new_every_time),
 		cmocka_unit_test(one_secret_for_both_directions_is_refused),
+		cmocka_unit_test(a_secret_of_less_than_12_bytes_is_used_only_when_that_is_allowed),
+		cmocka_unit_test(fips_mode_takes_md5_off_the_list_and_keeps_its_order),
+		cmocka_unit_test(our_challenge_of_another_connection_is_not_answered),
 		cmocka_unit_test(no_secret_is_no_authentication),
 		cmocka_unit_test(nothing_secret_is_left_behind),
 		cmocka_unit_test(algorithms_have_the_names_of_the_setting),

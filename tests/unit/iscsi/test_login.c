@@ -767,6 +767,98 @@ static void chap_without_a_secret_does_not_begin(void **state)
 	login_free(target.login);
 }
 
+/* RFC 7143 §6.3.1 */
+static void a_target_of_another_portal_group_is_left(void **state)
+{
+	const struct script *script = script_named("CHAP");
+	struct login_settings settings = make_settings(script);
+	uint8_t response[BHS_LENGTH + 200];
+	struct target target;
+	size_t length;
+
+	settings.check_portal_group = true;
+	for (unsigned tag = 0; tag < 3; tag++) {
+		settings.portal_group_tag = (uint16_t)tag;
+		begin(&target, &settings);
+		take_request(&target);
+		length = make_response(&target, &script->exchanges[0], response, sizeof(response));
+		give(&target, response, length);
+		if (tag == 1) {
+			assert_int_equal(login_get_state(target.login), LOGIN_SENDING);
+		} else {
+			/* before anything is proved to it */
+			assert_int_equal(login_get_state(target.login), LOGIN_FAILED);
+			assert_int_equal(login_get_result(target.login)->failure,
+					 LOGIN_FAILURE_PORTAL_GROUP);
+			assert_non_null(
+				strstr(login_get_result(target.login)->text, "portal group 1 now"));
+		}
+		login_free(target.login);
+	}
+}
+
+static void a_target_that_does_not_tell_its_portal_group_is_let_pass(void **state)
+{
+	const struct script *script = script_named(
+		"a target that passes over AuthMethod when None was all that was offered");
+	struct login_settings settings = make_settings(script);
+	struct target target;
+
+	settings.check_portal_group = true;
+	settings.portal_group_tag = 7;
+	begin(&target, &settings);
+	play(&target, script);
+	assert_int_equal(login_get_state(target.login), LOGIN_DONE);
+	login_free(target.login);
+}
+
+/* Refused upon CHAP_A: not one of the target's, who knows? Refused upon CHAP_R: the secret is
+ * wrong. */
+static void a_list_of_algorithms_that_is_refused_may_be_tried_as_md5_alone(void **state)
+{
+	static const struct {
+		uint8_t algorithms[CHAP_ALGORITHM_MAX];
+		unsigned refused_at; /* which response */
+		uint8_t class, detail;
+		bool expected;
+	} rows[] = {
+		{{CHAP_SHA256, CHAP_MD5}, 1, 2, 1, true},
+		{{CHAP_MD5, CHAP_SHA1}, 1, 2, 1, true},
+		{{CHAP_MD5}, 1, 2, 1, false},
+		{{CHAP_SHA256, CHAP_SHA1}, 1, 2, 1, false},
+		{{CHAP_SHA256, CHAP_MD5}, 0, 2, 1, false},
+		{{CHAP_SHA256, CHAP_MD5}, 2, 2, 1, false},
+		{{CHAP_SHA256, CHAP_MD5}, 1, 2, 0, false},
+		{{CHAP_SHA256, CHAP_MD5}, 1, 3, 1, false},
+	};
+	const struct script *script = script_named("CHAP");
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct login_settings settings = make_settings(script);
+		uint8_t response[BHS_LENGTH + 200];
+		struct target target;
+
+		memcpy(settings.chap_algorithms, rows[i].algorithms, CHAP_ALGORITHM_MAX);
+		begin(&target, &settings);
+		for (unsigned step = 0; step <= rows[i].refused_at; step++) {
+			struct exchange exchange = script->exchanges[step];
+
+			if (step == rows[i].refused_at)
+				exchange = (struct exchange){
+					.text = "",
+					.status_class = rows[i].class,
+					.status_detail = rows[i].detail,
+				};
+			take_request(&target);
+			give(&target, response,
+			     make_response(&target, &exchange, response, sizeof(response)));
+		}
+		assert_int_equal(login_get_state(target.login), LOGIN_FAILED);
+		assert_int_equal(login_get_result(target.login)->try_md5_alone, rows[i].expected);
+		login_free(target.login);
+	}
+}
+
 static void no_secret_outlives_the_exchange(void **state)
 {
 	static const char *const ends[] = {"CHAP", "CHAP, wrong secret", "mutual CHAP",
@@ -829,6 +921,9 @@ int main(void)
 		cmocka_unit_test(long_text_is_taken),
 		cmocka_unit_test(more_questions_than_fit_an_answer_are_refused),
 		cmocka_unit_test(chap_without_a_secret_does_not_begin),
+		cmocka_unit_test(a_target_of_another_portal_group_is_left),
+		cmocka_unit_test(a_target_that_does_not_tell_its_portal_group_is_let_pass),
+		cmocka_unit_test(a_list_of_algorithms_that_is_refused_may_be_tried_as_md5_alone),
 		cmocka_unit_test(no_secret_outlives_the_exchange),
 		cmocka_unit_test(random_bytes_do_no_harm),
 	};
