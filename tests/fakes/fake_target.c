@@ -24,7 +24,6 @@
 
 #define CONNECTIONS_MAX 64
 #define UNSENT_MAX	(256u << 20) /* bytes; who does not read so much is not read either */
-#define READ_BYTES	262144
 #define POLL_MAX	(1 + FAKE_PORTALS_MAX + CONNECTIONS_MAX)
 
 static void lock(struct fake_target *target)
@@ -97,8 +96,8 @@ static bool paused(const struct fake_connection *connection)
 
 static void read_some(struct fake_connection *connection)
 {
-	static __thread uint8_t bytes[READ_BYTES];
-	ssize_t n = recv(connection->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	uint8_t *bytes = connection->target->received;
+	ssize_t n = recv(connection->fd, bytes, FAKE_READ_BYTES, MSG_DONTWAIT);
 
 	if (n < 0 && errno == EAGAIN)
 		return;

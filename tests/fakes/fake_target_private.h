@@ -17,6 +17,7 @@
 #define FAKE_PORTALS_MAX  8
 #define FAKE_TRANSFER_MAX (64u << 20) /* bytes of one command */
 #define FAKE_LOGIN_TEXT	  65536u
+#define FAKE_READ_BYTES	  262144
 #define FAKE_ANY	  0xff
 
 /* --- script --- */
@@ -202,6 +203,7 @@ struct fake_target {
 	struct fake_rule *rules;
 	struct fake_connection *connections;
 	struct fake_ghost *ghosts;
+	uint8_t received[FAKE_READ_BYTES]; /* what has just come, of any connection */
 	unsigned connection_count;
 	uint32_t next_tag;
 	uint16_t next_tsih;
