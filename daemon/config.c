@@ -79,6 +79,8 @@ static const struct setting settings[] = {
 	 "Longest pause between two logins."},
 	{"inventory.poll", SETTING_DURATION, "s", 100, 86400000, "30 s", NAMES(offs), AT(inventory_poll_ms),
 	 "How often each session is asked for its list of units, besides when the target says that it has changed."},
+	{"auth.allow_short_secrets", SETTING_BOOL, NULL, ANY, "no", NO_NAMES, AT(allow_short_secrets),
+	 "Log in with CHAP secrets of less than 12 bytes, which whoever listens can guess at leisure."},
 	{"records.dir", SETTING_TEXT, NULL, ANY, "", NO_NAMES, AT(records_dir),
 	 "Folder of the record database; empty is /etc/iscsi, or /var/lib/iscsi where only that one has nodes."},
 };

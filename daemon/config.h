@@ -38,6 +38,8 @@ struct config {
 	int32_t reconnect_min_ms, reconnect_max_ms;
 	/* [inventory] */
 	int32_t inventory_poll_ms; /* 0 = off */
+	/* [auth] */
+	bool allow_short_secrets;
 	/* [records] */
 	char records_dir[256]; /* "" = where the host has them, node_store_find() */
 

@@ -86,6 +86,9 @@ static int send_targets_ask(struct discovery_work *work, const char *name,
 
 	discovery_login_settings(work->request.address, work->request.port, work->record, iface,
 				 work->manager->initiator.name, &settings.login);
+	login_security(work->record, &work->manager->config, work->manager->fips,
+		       &settings.login.login);
+	settings.login.challenges = &work->manager->challenges;
 	initiator_isid(work->manager->initiator.name,
 		       &(struct isid_path){work->request.address, work->request.port, name, 0}, 1,
 		       settings.login.login.isid);

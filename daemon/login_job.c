@@ -34,7 +34,10 @@ struct login_job {
 	int fd;
 	bool connected;
 	unsigned redirects;
-	bool moved_permanently, reported;
+	bool sent_on; /* temporarily, by some hop: those behind it tell nothing of the record's
+			 portal */
+	bool reported;
+	bool md5_alone; /* the second try, with no other CHAP algorithm */
 	struct login *login;
 	struct login_job_result result;
 	uint8_t input[INPUT_BYTES];
@@ -102,7 +105,6 @@ static void login_job_succeed(struct login_job *job, const uint8_t *early, size_
 	result->early_bytes = early_bytes;
 	text_copy(result->address, sizeof(result->address), job->settings.address);
 	result->port = job->settings.port;
-	result->moved_permanently = job->moved_permanently;
 	if (getsockname(job->fd, (struct sockaddr *)&local, &length) == 0)
 		getnameinfo((struct sockaddr *)&local, length, result->local_address,
 			    sizeof(result->local_address), NULL, 0, NI_NUMERICHOST);
@@ -111,9 +113,29 @@ static void login_job_succeed(struct login_job *job, const uint8_t *early, size_
 	login_job_end(job, LOGIN_JOB_DONE, 0);
 }
 
+/*
+ * LIO before Linux 3.15, and arrays built on it, refuse a CHAP_A list that has more than MD5 with
+ * "authentication failure". Asked once more with MD5 alone; in FIPS mode there is no MD5 to offer.
+ */
+static bool login_job_try_md5(struct login_job *job)
+{
+	struct login_settings *login = &job->settings.login;
+
+	if (!job->result.login.try_md5_alone || job->md5_alone || login->forbid_md5)
+		return false;
+	job->md5_alone = true;
+	memset(login->chap_algorithms, 0, sizeof(login->chap_algorithms));
+	login->chap_algorithms[0] = CHAP_MD5;
+	login_job_disconnect(job);
+	login_job_connect(job);
+	return true;
+}
+
 static void login_job_refused(struct login_job *job)
 {
 	job->result.login = *login_get_result(job->login);
+	if (login_job_try_md5(job))
+		return;
 	login_job_fail(job, LOGIN_JOB_REFUSED, -ECONNREFUSED, job->result.login.text);
 }
 
@@ -135,9 +157,17 @@ static void login_job_redirect(struct login_job *job)
 			       "the target redirects to an address that is none");
 		return;
 	}
-	job->moved_permanently |= login_redirect_permanent(job->login);
+	job->sent_on |= !login_redirect_permanent(job->login);
+	if (!job->sent_on) {
+		text_copy(job->result.moved_address, sizeof(job->result.moved_address),
+			  portal.address);
+		job->result.moved_port = portal.port;
+	}
 	text_copy(job->settings.address, sizeof(job->settings.address), portal.address);
 	job->settings.port = portal.port;
+	/* what the record says of its portal says nothing of this one */
+	job->settings.login.check_portal_group = portal.tpgt != PORTAL_TAG_UNKNOWN;
+	job->settings.login.portal_group_tag = (uint16_t)portal.tpgt;
 	login_job_disconnect(job);
 	login_job_connect(job);
 }
@@ -223,6 +253,8 @@ static void login_job_connected(const struct connect_result *connected, void *us
 	job->fd = connected->fd;
 	job->connected = true;
 	r = login_new(&job->settings.login, &job->login);
+	if (r >= 0 && job->settings.challenges)
+		login_share_challenges(job->login, job->settings.challenges);
 	if (r >= 0)
 		r = sd_event_add_io(job->event, &job->io, job->fd, EPOLLIN, login_job_io, job);
 	if (r < 0) {
@@ -231,7 +263,10 @@ static void login_job_connected(const struct connect_result *connected, void *us
 	}
 	if (job->observer->connected)
 		job->observer->connected(job->userdata);
-	login_job_write(job);
+	if (login_get_state(job->login) == LOGIN_FAILED) /* credentials that must not be used */
+		login_job_refused(job);
+	else
+		login_job_write(job);
 }
 
 static void login_job_connect(struct login_job *job)
@@ -247,6 +282,7 @@ static void login_job_connect(struct login_job *job)
 				  &job->connect);
 
 	job->connected = false;
+	job->result.attempts++;
 	if (r < 0)
 		login_job_fail(job, LOGIN_JOB_RESOLVE, r, strerror(-r));
 }

@@ -3,8 +3,9 @@
 #pragma once
 
 /*
- * One attempt to reach full feature phase: resolve, connect, log in, follow redirects. It moves the
- * bytes and keeps the clock for iscsi/login. Control thread only.
+ * One attempt to reach full feature phase: resolve, connect, log in, follow redirects, offer CHAP
+ * with MD5 alone where a longer list was refused. It moves the bytes and keeps the clock for
+ * iscsi/login. Control thread only.
  */
 
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct login_job_settings {
 	char hardware_address[32]; /* or to the one that has this; empty: none */
 	char source_address[64];   /* and to this address; empty: any */
 	struct login_settings login;
+	struct chap_challenges *challenges; /* of all logins of this process; NULL: not compared */
 };
 
 enum login_job_end {
@@ -43,7 +45,8 @@ struct login_job_result {
 	int error;     /* -errno, with LOGIN_JOB_CONNECT and _RESOLVE */
 	int connected; /* TCP was established */
 	struct login_result login;
-	char text[320]; /* one sentence */
+	char text[320];	   /* one sentence */
+	unsigned attempts; /* connections that were tried: redirects, CHAP with MD5 alone */
 
 	/* with LOGIN_JOB_DONE: */
 	int fd; /* the receiver's from now on */
@@ -54,7 +57,10 @@ struct login_job_result {
 	char address[256]; /* where we are now; differs after a redirect */
 	uint16_t port;
 	char local_address[64];
-	int moved_permanently; /* store @address and @port */
+	/* the target has moved there for good (login status 0102h): store it. Empty: it has not.
+	 * Differs from @address when it sent the login on from there, for now only */
+	char moved_address[256];
+	uint16_t moved_port;
 };
 
 struct login_job_observer {

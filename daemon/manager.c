@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "daemon/fips.h"
 #include "daemon/link_monitor.h"
 #include "daemon/manager_private.h"
 #include "daemon/record.h"
@@ -328,6 +329,8 @@ int manager_new(sd_event *event, const struct manager_settings *settings, struct
 	list_init(&manager->logins);
 	list_init(&manager->discoveries);
 	list_init(&manager->recoveries);
+	chap_challenges_init(&manager->challenges);
+	manager->fips = fips_enabled(FIPS_SWITCH);
 	if (manager_open(manager, settings, error) < 0)
 		return -1;
 	manager_watch_links(manager);

@@ -169,6 +169,15 @@ void manager_login_gave_up(struct manager *manager, const struct session_view *s
 				  session->last_error.text);
 }
 
+void manager_login_moved(struct manager *manager, const struct node *from, struct node *to)
+{
+	struct login_request *request;
+
+	list_for_each (request, &manager->logins, link)
+		if (request->node == from)
+			request->node = to;
+}
+
 void manager_check_logins(struct manager *manager)
 {
 	struct login_request *request, *next;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SPDX-FileCopyrightText: Hawser developers */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,11 @@ static bool text_matches(const char *wanted, const char *text)
 	return wanted[0] == '\0' || strcmp(wanted, text) == 0;
 }
 
+static bool name_matches(const char *wanted, const char *name)
+{
+	return wanted[0] == '\0' || name_equal(wanted, name);
+}
+
 static bool startup_matches(const struct node *node, const char *startup)
 {
 	const char *session = record_get(node->record, "node.startup");
@@ -62,7 +68,7 @@ static bool startup_matches(const struct node *node, const char *startup)
 
 bool node_matches(const struct node *node, const struct node_selector *selector)
 {
-	return text_matches(selector->target, node->key.target) &&
+	return name_matches(selector->target, node->key.target) &&
 	       text_matches(selector->iface, node->key.iface) &&
 	       portal_matches(selector, node->key.address, node->key.port) &&
 	       startup_matches(node, selector->startup);
@@ -73,7 +79,7 @@ bool session_matches(const struct session_view *session, const struct node_selec
 	if (selector->startup[0] &&
 	    (!session->node || !startup_matches(session->node, selector->startup)))
 		return false;
-	return text_matches(selector->target, session->target) &&
+	return name_matches(selector->target, session->target) &&
 	       text_matches(selector->iface, session->iface) &&
 	       portal_matches(selector, session->persistent_address, session->persistent_port);
 }
@@ -248,12 +254,24 @@ struct record *manager_node_iface(struct manager *manager, const char *name,
 
 /* Changes. */
 
+/*
+ * A name is stored and sent as it was typed, capitals included: targets that break the standard by
+ * having some know themselves by no other spelling.
+ */
 static int node_key_check(const struct node_key *key, struct error *error)
 {
+	char prepared[ISCSI_NAME_MAX + 1];
+
 	if (!name_usable(key->target, strlen(key->target)))
 		return error_set(error, ERROR_INVALID_ARGUMENT,
 				 "the target name is none: it may have 1 to %d bytes and no blanks",
 				 ISCSI_NAME_MAX);
+	if (name_normalise(key->target, prepared) == -EILSEQ)
+		return error_set(
+			error, ERROR_INVALID_ARGUMENT,
+			"the target name has a character beyond ASCII that may have another "
+			"form on the wire (RFC 3722): discover the target, and its name is "
+			"taken as it is");
 	if (key->address[0] == '\0' || strchr(key->address, '/') || strchr(key->address, ','))
 		return error_set(error, ERROR_INVALID_ARGUMENT, "the portal has no usable address");
 	if (key->port == 0)
@@ -283,8 +301,7 @@ int manager_store_node(struct manager *manager, const struct node_key *key, stru
 	return 0;
 }
 
-/* The lookup keys of a record, out of what names it. */
-static int record_set_key(struct record *record, const struct node_key *key, struct error *error)
+int manager_set_record_key(struct record *record, const struct node_key *key, struct error *error)
 {
 	char port[8], tpgt[16];
 	const struct record_change values[] = {
@@ -321,7 +338,7 @@ int manager_create_node(struct manager *manager, const struct node_key *key, str
 	if (record_copy(manager->config.node_defaults, &record) < 0)
 		error_set(error, ERROR_NO_MEMORY, "no memory for a record");
 	else if (discovered_record_bind(record, iface, error) == 0 &&
-		 record_set_key(record, &complete, error) == 0)
+		 manager_set_record_key(record, &complete, error) == 0)
 		r = manager_store_node(manager, &complete, record, ret, error);
 	record_free(iface);
 	if (r < 0)
@@ -333,6 +350,7 @@ int manager_update_node(struct manager *manager, struct node *node,
 			const struct record_change *changes, size_t count, struct error *error)
 {
 	struct record *record = NULL, *before = node->record;
+	struct session_view *session;
 
 	if (record_copy(node->record, &record) < 0)
 		return error_set(error, ERROR_NO_MEMORY, "no memory for a record");
@@ -345,6 +363,9 @@ int manager_update_node(struct manager *manager, struct node *node,
 	node->record = record;
 	record_free(before);
 	manager_notify_changed(manager, OBJECT_NODE, node);
+	/* what a target refused before, it may take now */
+	list_for_each (session, &node->sessions, node_link)
+		supervisor_hurry(supervisor_of(session));
 	return 0;
 fail:
 	record_free(record);

@@ -4,10 +4,10 @@
 
 /*
  * What the files of the manager share: manager.c (life, observers, look-ups), manager_nodes.c
- * (records), manager_login.c and manager_logout.c (the operations), manager_sessions.c (what
- * supervisors tell), manager_inventory.c (what sessions show), manager_maps.c (units into maps),
- * manager_links.c (network interfaces), manager_statistics.c, manager_discovery.c and
- * manager_records.c (other records). Nobody else includes this.
+ * (records), manager_login.c and manager_logout.c (the operations), manager_moved.c,
+ * manager_sessions.c (what supervisors tell), manager_inventory.c (what sessions show),
+ * manager_maps.c (units into maps), manager_links.c (network interfaces), manager_statistics.c,
+ * manager_discovery.c and manager_records.c (other records). Nobody else includes this.
  */
 
 #include "daemon/config.h"
@@ -17,6 +17,7 @@
 #include "daemon/map_device.h"
 #include "daemon/record.h"
 #include "daemon/supervisor.h"
+#include "iscsi/chap.h"
 
 struct inventory;
 struct link_monitor;
@@ -42,6 +43,8 @@ struct manager {
 		*fd_store;	/* block devices that outlive us; NULL before manager_recover() */
 	struct list recoveries; /* struct recovery */
 	uint32_t next_sid;
+	struct chap_challenges challenges; /* of all logins */
+	bool fips;			   /* the machine runs in FIPS mode */
 	bool ready, stopping;
 	bool stop_insisted; /* asked for twice: nothing is left to the next hawserd */
 	bool left;	    /* a stop left block devices to the next hawserd */
@@ -121,6 +124,9 @@ struct node *manager_find_node_by_key(struct manager *manager, const struct node
 /** manager_store_node() - make or replace; @record becomes the node's on success */
 int manager_store_node(struct manager *manager, const struct node_key *key, struct record *record,
 		       struct node **ret, struct error *error);
+/** manager_set_record_key() - the lookup keys of a record, out of what names it. Return: 0; -1 with
+ * @error set */
+int manager_set_record_key(struct record *record, const struct node_key *key, struct error *error);
 /** manager_iface() - its record; NULL for the default one or a name that is not there */
 struct record *manager_iface(struct manager *manager, const char *name);
 
@@ -172,6 +178,16 @@ struct managed_session *manager_resume_session(struct manager *manager, struct n
 					       unsigned lane);
 /** manager_login_gave_up() - whoever waits for @session's node is told why */
 void manager_login_gave_up(struct manager *manager, const struct session_view *session);
+
+/** manager_login_moved() - whoever waits for the sessions of @from now waits for those of @to */
+void manager_login_moved(struct manager *manager, const struct node *from, struct node *to);
+
+/* manager_moved.c */
+/**
+ * manager_session_moved() - the target has moved to another portal for good: so does the record
+ * that the session goes by, with all its sessions, unless that portal's own record is in use
+ */
+void manager_session_moved(struct managed_session *managed, const char *address, uint16_t port);
 
 /* manager_logout.c */
 /** manager_stop_step() - go on with the stop: the next session, or the end */

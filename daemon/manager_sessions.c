@@ -12,6 +12,7 @@
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
 #include "daemon/record.h"
+#include "iscsi/portal.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -24,14 +25,19 @@ static void on_settings(struct supervisor *supervisor, struct login_job_settings
 {
 	struct manager *manager = manager_of(supervisor);
 	struct session_view *view = &supervisor->view;
-	struct record *iface =
-		manager_node_iface(manager, view->iface, record_of(supervisor->userdata));
-	struct node_key key = {.port = view->persistent_port};
+	const struct record *record = record_of(supervisor->userdata);
+	struct record *iface = manager_node_iface(manager, view->iface, record);
+	struct node_key key = {
+		.port = view->persistent_port,
+		.tpgt = view->node ? view->node->key.tpgt : PORTAL_TAG_UNKNOWN,
+	};
 
 	text_copy(key.target, sizeof(key.target), view->target);
 	text_copy(key.address, sizeof(key.address), view->persistent_address);
-	node_login_settings(&key, record_of(supervisor->userdata), iface, manager->initiator.name,
-			    manager->initiator.alias, ret);
+	node_login_settings(&key, record, iface, manager->initiator.name, manager->initiator.alias,
+			    ret);
+	login_security(record, &manager->config, manager->fips, &ret->login);
+	ret->challenges = &manager->challenges;
 	text_copy(ret->login.initiator_name, sizeof(ret->login.initiator_name),
 		  view->initiator_name);
 	memcpy(ret->login.isid, view->isid, sizeof(ret->login.isid));
@@ -184,10 +190,7 @@ static void on_damaged(struct supervisor *supervisor)
 
 static void on_moved(struct supervisor *supervisor, const char *address, uint16_t port)
 {
-	/* The record stays: its address names it, and the target says the same again next time. */
-	manager_event(manager_of(supervisor), OBJECT_SESSION, &supervisor->view, LOG_NOTICE,
-		      "moved", "session %u: target %s has moved permanently to %s:%u",
-		      supervisor->view.sid, supervisor->view.target, address, port);
+	manager_session_moved(supervisor->userdata, address, port);
 }
 
 /* The end of a session: its paths leave first, then it is forgotten. */

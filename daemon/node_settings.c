@@ -122,6 +122,19 @@ static void interface_of(const struct record *iface, struct login_job_settings *
 		text_copy(ret->login.initiator_name, sizeof(ret->login.initiator_name), name);
 }
 
+/*
+ * The tag that a discovery, or whoever made the record, has told. That of a record of the firmware
+ * is told by nobody: its table has no place for one, and the record says 1 as open-iscsi's does.
+ */
+static void portal_group_of(const struct node_key *key, const struct record *record,
+			    struct login_settings *login)
+{
+	const char *type = record_get(record, "node.discovery_type");
+
+	login->check_portal_group = key->tpgt >= 0 && (!type || strcmp(type, "fw") != 0);
+	login->portal_group_tag = (uint16_t)key->tpgt;
+}
+
 void node_login_settings(const struct node_key *key, const struct record *record,
 			 const struct record *iface, const char *initiator_name,
 			 const char *initiator_alias, struct login_job_settings *ret)
@@ -136,6 +149,7 @@ void node_login_settings(const struct node_key *key, const struct record *record
 	text_copy(login->initiator_alias, sizeof(login->initiator_alias), initiator_alias);
 	text_copy(login->target_name, sizeof(login->target_name), key->target);
 	interface_of(iface, ret);
+	portal_group_of(key, record, login);
 	authentication_of(record, "node.session", login);
 	login->cmd_sn = number(record, "node.session.initial_cmdsn", 0, UINT32_MAX);
 	login->header_digest = digest_of(record_get(record, "node.conn[0].iscsi.HeaderDigest"));
@@ -203,6 +217,16 @@ void discovery_login_settings(const char *address, uint16_t port, const struct r
 	login->max_outstanding_r2t = login->max_connections = 1;
 	login->initial_r2t = login->immediate_data = true;
 	login->data_pdu_in_order = login->data_sequence_in_order = true;
+}
+
+void login_security(const struct record *record, const struct config *config, bool fips,
+		    struct login_settings *ret)
+{
+	const char *allow = record_get(record, "hawser.auth.allow_short_secrets");
+
+	ret->allow_short_secret =
+		allow && allow[0] ? strcmp(allow, "Yes") == 0 : config->allow_short_secrets;
+	ret->forbid_md5 = fips;
 }
 
 /* A key of ours in the record wins over hawser.conf, if it is set at all. */

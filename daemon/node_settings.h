@@ -4,6 +4,7 @@
 
 /* What a record says, as settings of a login, a session and a map. Control thread only. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/login_job.h"
@@ -39,6 +40,15 @@ const char *node_login_limit(const struct record *record);
 void discovery_login_settings(const char *address, uint16_t port, const struct record *record,
 			      const struct record *iface, const char *initiator_name,
 			      struct login_job_settings *ret);
+
+/**
+ * login_security() - under which conditions CHAP is used
+ * @record: of the node or of the discovery address; its hawser.auth.allow_short_secrets wins over
+ *	    the daemon's
+ * @fips: fips_enabled()
+ */
+void login_security(const struct record *record, const struct config *config, bool fips,
+		    struct login_settings *ret);
 
 void node_session_settings(const struct record *record, const struct config *config,
 			   struct session_settings *ret);

@@ -175,6 +175,7 @@ static const struct record_key node_keys[] = {
 	{"hawser.task_reporting", KEY_CHOICE, "", KEY_HAWSER, 0, 0, task_reportings},
 	{"hawser.protocol_level", KEY_NUMBER, "", KEY_HAWSER, 0, 2},
 	{"hawser.ping_bytes", KEY_NUMBER, "", KEY_HAWSER, 0, 65536},
+	{"hawser.auth.allow_short_secrets", KEY_CHOICE, "", KEY_HAWSER, 0, 0, no_yes},
 };
 
 static const struct record_key sendtargets_keys[] = {

@@ -17,12 +17,8 @@
 #include "util/log.h"
 #include "util/text.h"
 
-#define FIRST_PAUSE_MS	   250 /* between attempts at the very first login */
-#define FIRST_PAUSE_MAX_MS 1000
-#define SLOW_PAUSE_MS	   10000 /* when hurrying does not help */
-#define SLOW_PAUSE_MAX_MS  300000
-#define FENCE_DELAY_MS	   100 /* the own portal gets this head start */
-#define FENCE_TIMEOUT_MS   5000
+#define FENCE_DELAY_MS	 100 /* the own portal gets this head start */
+#define FENCE_TIMEOUT_MS 5000
 
 /* The table: what may follow, and what is done on the way. An empty cell is an illegal step. */
 
@@ -126,7 +122,7 @@ enum error_code supervisor_error_code(const struct login_job_result *result)
 		       : ERROR_FATAL_LOGIN;
 }
 
-static enum login_retry retry_of(const struct login_job_result *result)
+enum login_retry supervisor_retry(const struct login_job_result *result)
 {
 	if (result->end != LOGIN_JOB_REFUSED)
 		return LOGIN_RETRY_BACKOFF;
@@ -193,6 +189,8 @@ static int reinstate_start(struct sd_event_source *source, uint64_t now_us, void
 	text_copy(settings.address, sizeof(settings.address), address);
 	settings.port = port;
 	settings.timeout_ms = FENCE_TIMEOUT_MS;
+	settings.login.check_portal_group = true;
+	settings.login.portal_group_tag = (uint16_t)supervisor->view.tpgt;
 	login_job_start(supervisor->event, supervisor->home, &settings, &reinstate_observer,
 			supervisor, &supervisor->fence);
 	explicit_bzero(&settings, sizeof(settings));
@@ -231,24 +229,18 @@ static void attempt_failed(struct supervisor *supervisor, enum error_code code,
 			   enum login_retry retry, const char *text)
 {
 	struct session_view *view = &supervisor->view;
-	bool first = !view->ever_logged_in && !supervisor->settings.for_ever;
+	int64_t pause_ms = retry_plan_failed(&supervisor->retry_plan, retry, backoff_random());
 
 	error_clear(&view->last_error);
 	error_set(&view->last_error, code, "%s", text);
 	text_copy(view->state_reason, sizeof(view->state_reason), text);
-	if (retry == LOGIN_RETRY_SLOW || retry == LOGIN_RETRY_NEVER)
-		supervisor->backoff = (struct backoff){
-			.first_ms = SLOW_PAUSE_MS,
-			.ceiling_ms = SLOW_PAUSE_MAX_MS,
-			.base_ms = MAX(supervisor->backoff.base_ms, (uint32_t)SLOW_PAUSE_MS),
-		};
-	if (first && (retry == LOGIN_RETRY_NEVER || retry == LOGIN_RETRY_SLOW ||
-		      view->attempts >= supervisor->settings.first_tries)) {
+	if (pause_ms == RETRY_PLAN_GIVE_UP) {
 		view->state = SESSION_STATE_IDLE;
 		view->since_us = clock_realtime_us();
 		supervisor->ops->gave_up(supervisor);
 		return;
 	}
+	supervisor->pause_ms = (uint32_t)pause_ms;
 	reinstate_soon(supervisor, 0);
 	supervisor_step(supervisor, SUPERVISOR_FAILED);
 }
@@ -269,8 +261,8 @@ static void handed_over(int error, void *userdata)
 	view->state_reason[0] = '\0';
 	error_clear(&view->last_error);
 	supervisor->fence_needed = false;
-	backoff_init(&supervisor->backoff, supervisor->settings.reconnect_min_ms,
-		     supervisor->settings.reconnect_max_ms);
+	retry_plan_logged_in(&supervisor->retry_plan, supervisor->settings.reconnect_min_ms,
+			     supervisor->settings.reconnect_max_ms);
 	supervisor_step(supervisor, SUPERVISOR_LOGGED_IN);
 	supervisor->ops->logged_in(supervisor);
 	if (supervisor->stop_pending)
@@ -290,8 +282,8 @@ static void attempt_succeeded(struct supervisor *supervisor, const struct login_
 	text_copy(view->address, sizeof(view->address), result->address);
 	text_copy(view->local_address, sizeof(view->local_address), result->local_address);
 	view->port = result->port;
-	if (result->moved_permanently)
-		supervisor->ops->moved(supervisor, result->address, result->port);
+	if (result->moved_address[0])
+		supervisor->ops->moved(supervisor, result->moved_address, result->moved_port);
 	supervisor->handing_over = true;
 	r = session_host_attach(supervisor->host, result->fd, &result->negotiated, &result->outcome,
 				result->early, result->early_bytes, handed_over);
@@ -308,7 +300,7 @@ static void attempt_done(const struct login_job_result *result, void *userdata)
 	if (result->end == LOGIN_JOB_DONE)
 		attempt_succeeded(supervisor, result);
 	else
-		attempt_failed(supervisor, supervisor_error_code(result), retry_of(result),
+		attempt_failed(supervisor, supervisor_error_code(result), supervisor_retry(result),
 			       result->text);
 	login_job_free(login);
 }
@@ -333,6 +325,7 @@ static void attempt(struct supervisor *supervisor)
 	if (r < 0) {
 		log_error("session %u: %s", supervisor->view.sid, strerror(-r));
 		supervisor->view.state = SESSION_STATE_WAITING;
+		supervisor->pause_ms = supervisor->settings.reconnect_max_ms;
 		pause_before_retry(supervisor);
 	}
 }
@@ -358,7 +351,7 @@ static void announce(struct supervisor *supervisor)
 
 static void pause_before_retry(struct supervisor *supervisor)
 {
-	retry_after(supervisor, backoff_next_ms(&supervisor->backoff, backoff_random()));
+	retry_after(supervisor, supervisor->pause_ms);
 }
 
 /* The first attempt after a loss is made at once, unless the target asked for a pause. */
@@ -415,7 +408,9 @@ void supervisor_stop(struct supervisor *supervisor)
 
 void supervisor_hurry(struct supervisor *supervisor)
 {
-	if (supervisor_may(supervisor, SUPERVISOR_RETRY))
+	bool respite = supervisor->wait_s > 0 && supervisor->view.attempts == 0;
+
+	if (!respite && supervisor_may(supervisor, SUPERVISOR_RETRY))
 		supervisor_step(supervisor, SUPERVISOR_RETRY);
 }
 
@@ -474,7 +469,7 @@ int supervisor_new(sd_event *event, struct mailbox *home, struct worker *worker,
 	list_init(&supervisor->view.link);
 	list_init(&supervisor->view.node_link);
 	list_init(&supervisor->view.units);
-	backoff_init(&supervisor->backoff, FIRST_PAUSE_MS, FIRST_PAUSE_MAX_MS);
+	retry_plan_init(&supervisor->retry_plan, settings->for_ever ? 0 : settings->first_tries);
 	r = session_host_new(worker, home, session_settings, &host_observer, supervisor,
 			     &supervisor->host);
 	if (r < 0) {

@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #include "daemon/login_job.h"
+#include "daemon/retry_plan.h"
 #include "daemon/views.h"
-#include "util/backoff.h"
 
 struct async_message;
 struct mailbox;
@@ -82,7 +82,8 @@ struct supervisor {
 	struct login_job *login;
 	struct login_job *fence; /* the login that takes the lost session's place */
 	struct sd_event_source *retry_timer, *fence_timer;
-	struct backoff backoff;
+	struct retry_plan retry_plan;
+	uint32_t pause_ms;	    /* before the next attempt */
 	bool handing_over;	    /* the worker has the socket and has not answered yet */
 	bool stop_pending;	    /* stop as soon as it has */
 	bool fence_needed, fencing; /* fencing: by ops->reinstated() */
@@ -111,7 +112,8 @@ void supervisor_start(struct supervisor *supervisor);
 void supervisor_resume(struct supervisor *supervisor);
 /** supervisor_stop() - log out and want it no longer; stopped() follows, maybe inside the call */
 void supervisor_stop(struct supervisor *supervisor);
-/** supervisor_hurry() - something changed: try now instead of when the pause is over */
+/** supervisor_hurry() - something changed: try now instead of when the pause is over; not before
+ * the time that the target asked for has passed */
 void supervisor_hurry(struct supervisor *supervisor);
 
 /** supervisor_fence_ended() - what ops->reinstated() began; not @fenced: it is tried again */
@@ -119,6 +121,9 @@ void supervisor_fence_ended(struct supervisor *supervisor, bool fenced);
 
 /** supervisor_next_state() - the table. Return: the state that follows; -EPROTO for no such step */
 int supervisor_next_state(enum session_state state, enum supervisor_event event);
+
+/** supervisor_retry() - when another attempt makes sense after one that ended so */
+enum login_retry supervisor_retry(const struct login_job_result *result);
 
 /** supervisor_error_code() - what an attempt that ended so is called */
 enum error_code supervisor_error_code(const struct login_job_result *result);

@@ -100,6 +100,7 @@ static void without_any_file_everything_has_its_default(void **state)
 	assert_int_equal(config.reconnect_min_ms, 1000);
 	assert_int_equal(config.reconnect_max_ms, 30000);
 	assert_int_equal(config.inventory_poll_ms, 30000);
+	assert_false(config.allow_short_secrets);
 	assert_string_equal(config.records_dir, "");
 	assert_false(config.safe_logout);
 	/* the built-in ones, not those of the iscsid.conf that distributions ship */
@@ -134,6 +135,7 @@ static void every_row_can_be_set_and_shown(void **state)
 		{"reconnect.min", "500 ms"},
 		{"reconnect.max", "20 s"},
 		{"inventory.poll", "off"},
+		{"auth.allow_short_secrets", "yes"},
 		{"records.dir", "/var/lib/iscsi"},
 	};
 	const struct settings_table *table = config_table();

@@ -137,6 +137,55 @@ static void chap_is_used_whenever_there_is_a_secret(void **state)
 	assert_int_equal(settings.login.chap_algorithms[2], 0);
 }
 
+static void the_record_says_whether_a_short_secret_will_do_or_else_the_daemon(void **state)
+{
+	static const struct {
+		const char *in_record;
+		bool in_config, allowed;
+	} rows[] = {
+		{"", false, false},  {"", true, true},	   {"No", false, false},
+		{"No", true, false}, {"Yes", false, true}, {"Yes", true, true},
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct config config = {.allow_short_secrets = rows[i].in_config};
+		struct login_settings login = {};
+
+		set("hawser.auth.allow_short_secrets", rows[i].in_record);
+		login_security(record, &config, false, &login);
+		assert_int_equal(login.allow_short_secret, rows[i].allowed);
+		assert_false(login.forbid_md5);
+		login_security(record, &config, true, &login);
+		assert_true(login.forbid_md5);
+	}
+}
+
+/* RFC 7143 §6.3.1 */
+static void the_portal_group_of_the_record_is_the_one_that_is_meant(void **state)
+{
+	static const struct {
+		const char *found_by;
+		int32_t tag;
+		bool checked;
+	} rows[] = {
+		{"send_targets", 1, true}, {"send_targets", 0, true}, {"static", 65535, true},
+		{"static", -1, false},	   {"isns", 2, true},	      {"fw", 1, false},
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct node_key key = {"iqn.2026-11.org.example:t", "10.0.0.7", 3261,
+					     rows[i].tag, "default"};
+		struct login_job_settings settings;
+
+		set("node.discovery_type", rows[i].found_by);
+		node_login_settings(&key, record, NULL, "iqn.2026-11.org.example:i", "host",
+				    &settings);
+		assert_int_equal(settings.login.check_portal_group, rows[i].checked);
+		if (rows[i].checked)
+			assert_int_equal(settings.login.portal_group_tag, rows[i].tag);
+	}
+}
+
 static void values_outside_the_standard_are_brought_inside(void **state)
 {
 	struct login_job_settings settings;
@@ -268,6 +317,8 @@ int main(void)
 		RECORD_TEST(recovery_is_offered_when_the_record_asks_and_as_far_as_it_goes),
 		RECORD_TEST(a_binding_is_what_the_interface_says_and_default_is_none),
 		RECORD_TEST(chap_is_used_whenever_there_is_a_secret),
+		RECORD_TEST(the_record_says_whether_a_short_secret_will_do_or_else_the_daemon),
+		RECORD_TEST(the_portal_group_of_the_record_is_the_one_that_is_meant),
 		RECORD_TEST(values_outside_the_standard_are_brought_inside),
 		RECORD_TEST(digests_and_flags_are_offered_as_the_record_says),
 		RECORD_TEST(what_is_beyond_the_common_keys_must_be_asked_for),
