@@ -34,18 +34,23 @@ class Target:
         lines = [self.process.stdout.readline() for _ in range(portals)]
         self.portals = [re.match(r"portal (127\.0\.0\.\d+:\d+),\d+$", line)[1] for line in lines]
         self.portal = self.portals[0]
-        self.lines = queue.Queue()
+        self.lines, self.heard = queue.Queue(), threading.Semaphore(0)
         threading.Thread(target=self._read, daemon=True).start()
         self.seen = []
         self.say(script)
 
     def _read(self):
         for line in self.process.stdout:
-            self.lines.put(line.split())
+            if line == "heard\n":
+                self.heard.release()
+            else:
+                self.lines.put(line.split())
 
     def say(self, script):
         self.process.stdin.write(script)
         self.process.stdin.flush()
+        for _ in script.splitlines():
+            assert self.heard.acquire(timeout=30), "the target does not listen"
 
     def events(self, kind):
         """(seconds of the monotonic clock, bytes of the header) of all so far"""
@@ -63,8 +68,9 @@ class Target:
         return self.events(kind)
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
+        if self.process.poll() is None:
+            self.process.stdin.close()
+            self.process.wait(timeout=30)
 
 
 def first_logins(target):
@@ -107,7 +113,6 @@ def a_circle_of_redirects_ends(daemon, target, other):
     daemon.discover(target.portal)
     for one, two in ((target, other), (other, target)):
         one.say(f"on login-response : set class=1 detail=1 transit=0 nsg=0 ; key TargetAddress={two.portal}\n")
-    time.sleep(0.2)
     before = len(target.events("connected"))
     result = daemon.iscsiadm(f"-m node -T {NAME} -p {target.portal} -l", check=False)
     assert result.code != 0
@@ -121,7 +126,6 @@ def a_refusal_for_good_is_not_asked_again(daemon, target):
     daemon.discover(target.portal)
     before = len(target.events("connected"))
     target.say("on login-response : set class=2 detail=2 transit=0 nsg=0\n")
-    time.sleep(0.2)
     result = daemon.iscsiadm(f"-m node -T {NAME} -p {target.portal} -l", check=False)
     assert result.code != 0
     time.sleep(2)
@@ -212,6 +216,136 @@ def damaged_data_costs_no_session_at_level_1(daemon, target):
     daemon.logout(NAME)
 
 
+def a_busy_target_is_asked_again(daemon, target):
+    """Row 77 (§11.13.5): counted, not timed; unit/daemon/test_retry_plan.c has the pauses"""
+    daemon.discover(target.portal)
+    before = len(target.events("connected"))
+    target.say("on login-response #1-3 : set class=3 detail=1 transit=0 nsg=0\n")
+    update(daemon, "node.session.initial_login_retry_max", 8)
+    daemon.login(NAME)
+    assert len(target.events("connected")) - before == 4
+    daemon.logout(NAME)
+
+
+def a_change_of_its_record_hurries_a_refused_session(daemon, target):
+    """Row 77 (§11.13.5): refused for the credentials, it would ask again in five minutes"""
+    daemon.discover(target.portal)
+    daemon.login(NAME)
+    before = len(target.events("connected"))
+    target.say("on login-response #1 : set class=2 detail=1 transit=0 nsg=0\ndrop\n")
+    target.wait("connected", before + 1, 30)
+    wait_for(lambda: "credentials" in daemon.log(), "the refusal is told")
+    time.sleep(0.5)
+    assert len(target.events("connected")) == before + 1
+    update(daemon, "node.session.auth.username", "somebody")
+    target.wait("connected", before + 2, 30)
+    daemon.wait_for_paths(1)
+    daemon.logout(NAME)
+
+
+def a_target_sent_on_for_now_is_found_again_where_it_was(daemon, target, other):
+    """Row 79 (§11.13.5)"""
+    daemon.discover(target.portal)
+    target.say(f"on login-response #1 : set class=1 detail=1 transit=0 nsg=0 ; key TargetAddress={other.portal}\n")
+    daemon.login(NAME)
+    assert len(other.events("connected")) == 1
+    assert daemon.iscsiadm("-m node").out.split() == [f"{target.portal},1", NAME]
+    # what it was sent to is gone: back to where the record says
+    before = len(target.events("connected"))
+    other.end()
+    target.wait("connected", before + 1, 30)
+    daemon.wait_for_paths(1)
+    daemon.logout(NAME)
+
+
+def a_target_that_has_moved_for_good_takes_its_record_along(daemon, target, other):
+    """Row 79 (§11.13.5)"""
+    daemon.discover(target.portal)
+    update(daemon, "node.session.cmds_max", 77)
+    target.say(f"on login-response #1 : set class=1 detail=2 transit=0 nsg=0 ; key TargetAddress={other.portal}\n")
+    daemon.login(NAME)
+    there = daemon.iscsiadm("-m node").out.split()
+    assert there == [f"{other.portal},1", NAME], there
+    assert "node.session.cmds_max = 77" in daemon.iscsiadm(f"-m node -T {NAME} -p {other.portal}").out
+    assert "moved" in daemon.log() and other.portal in daemon.log()
+    folder = os.path.join(daemon.conf_dir, "nodes", NAME)
+    assert os.listdir(folder) == [other.portal.replace(":", ",") + ",1"], os.listdir(folder)
+    # from now on nobody asks where it was
+    before = len(target.events("connected"))
+    daemon.logout(NAME)
+    daemon.stop()
+    daemon.start()
+    daemon.login(NAME)
+    assert len(target.events("connected")) == before
+    daemon.logout(NAME)
+
+
+def a_session_that_waits_for_its_move_is_told_the_truth(daemon, target, other):
+    """Row 79: the new portal has a record, and a session, of its own: both records stay"""
+    for one in (target, other):
+        daemon.discover(one.portal)
+    daemon.login(NAME, other.portal)
+    target.say(f"on login-response : set class=1 detail=2 transit=0 nsg=0 ; key TargetAddress={other.portal}\n")
+    daemon.login(NAME, target.portal)
+    assert len(daemon.iscsiadm("-m node").out.splitlines()) == 2
+    assert "has moved" in daemon.log() and "its record stays" in daemon.log()
+    daemon.logout(NAME)
+
+
+def another_portal_group_than_the_record_says_is_refused(daemon, target):
+    """Row 53 (§6.3.1)"""
+    daemon.discover(target.portal)
+    target.say("on login-response csg=0 : key TargetPortalGroupTag=9\n")
+    told = daemon.hawser(f"login {NAME}", check=False)
+    assert told.code != 0
+    assert "portal group 9" in told.out + told.err, told.out + told.err
+    # a record that names no portal group takes any
+    daemon.iscsiadm(f"-m node -T {NAME} -p {target.portal} -o delete")
+    daemon.iscsiadm(f"-m node -T {NAME} -p {target.portal} -o new")
+    daemon.login(NAME)
+    daemon.logout(NAME)
+
+
+def a_connection_lost_without_a_word_is_made_again_at_once(daemon, target):
+    """Row 145 (§7.5): DefaultTime2Wait is about tasks that are to be reassigned, and there are none"""
+    target.say("want DefaultTime2Wait=3600\n")
+    daemon.discover(target.portal)
+    daemon.login(NAME)
+    before = len(target.events("connected"))
+    target.say("drop\n")
+    target.wait("connected", before + 1, 60)
+    daemon.wait_for_paths(1)
+    handles = {bhs[14:16] for bhs in first_logins(target)}
+    assert handles == {b"\0\0"}, "a new session, which takes the place of the old one"
+    daemon.logout(NAME)
+
+
+def nothing_hurries_the_pause_that_a_target_asked_for(daemon, target):
+    """Row 145 (§7.5.2)"""
+    daemon.discover(target.portal)
+    daemon.login(NAME)
+    connections = len(target.events("connected"))
+    told = time.monotonic()
+    target.say("send async event=2 parameter2=3\n")
+    wait_for(lambda: "lost the connection" in daemon.log(), "the loss is told")
+    update(daemon, "node.session.auth.username", "somebody")
+    again = target.wait("connected", connections + 1, 30)[connections][0]
+    assert again - told >= 2.9, f"it came back after {again - told:.2f} s"
+    daemon.wait_for_paths(1)
+    daemon.logout(NAME)
+
+
+def update(daemon, key, value):
+    daemon.iscsiadm(f"-m node -T {NAME} -o update -n {key} -v {value}")
+
+
+def wait_for(holds, what):
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
 def run(build_dir, test, targets):
     with tempfile.TemporaryDirectory() as folder:
         fakes = [Target(build_dir) for _ in range(targets)]
@@ -240,6 +374,14 @@ def main():
     run(sys.argv[1], a_refusal_for_good_is_not_asked_again, 1)
     run(sys.argv[1], a_reset_ends_what_hangs_and_it_is_sent_again, 1)
     run(sys.argv[1], damaged_data_costs_no_session_at_level_1, 1)
+    run(sys.argv[1], a_busy_target_is_asked_again, 1)
+    run(sys.argv[1], a_change_of_its_record_hurries_a_refused_session, 1)
+    run(sys.argv[1], a_target_sent_on_for_now_is_found_again_where_it_was, 2)
+    run(sys.argv[1], a_target_that_has_moved_for_good_takes_its_record_along, 2)
+    run(sys.argv[1], a_session_that_waits_for_its_move_is_told_the_truth, 2)
+    run(sys.argv[1], another_portal_group_than_the_record_says_is_refused, 1)
+    run(sys.argv[1], a_connection_lost_without_a_word_is_made_again_at_once, 1)
+    run(sys.argv[1], nothing_hurries_the_pause_that_a_target_asked_for, 1)
     return 0
 
 

@@ -521,6 +521,38 @@ static void a_long_list_is_fetched_with_the_targets_tag(void **state)
 	initiator_free(initiator);
 }
 
+/* Row 75, §13.26: "MUST NOT be used to change behaviour": two whole sessions are the same */
+static void a_target_that_names_its_architecture_is_treated_like_any_other(void **state)
+{
+	static const char *const scripts[] = {
+		"", "on login-response csg=1 #1 : key \"X#NodeArchitecture=Linux,x86_64,v1\"\n"};
+	struct fake_pdu pdus[ARRAY_SIZE(scripts)];
+	struct initiator *both[ARRAY_SIZE(scripts)];
+	unsigned count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
+		both[i] = initiator_start(scripts[i]);
+		initiator_verify(both[i], 7, 300);
+	}
+	assert_true(fake_target_find(both[1]->target, "login-response csg=1", 0, &pdus[1]));
+	assert_string_equal(fake_target_key(&pdus[1], "X#NodeArchitecture"), "Linux,x86_64,v1");
+	assert_memory_equal(&both[0]->negotiated, &both[1]->negotiated,
+			    sizeof(both[0]->negotiated));
+	for (; fake_target_find(both[0]->target, "any", count, &pdus[0]); count++) {
+		assert_true(fake_target_find(both[1]->target, "any", count, &pdus[1]));
+		assert_int_equal(pdus[0].event, pdus[1].event);
+		if (pdus[0].event >= FAKE_CONNECTED || pdu_opcode(&pdus[0].bhs) >= PDU_NOP_IN)
+			continue;
+		assert_memory_equal(&pdus[0].bhs, &pdus[1].bhs, BHS_LENGTH);
+		if (pdus[0].data)
+			assert_memory_equal(pdus[0].data, pdus[1].data, pdus[0].length);
+	}
+	assert_true(count > 10);
+	assert_false(fake_target_find(both[1]->target, "any", count, &pdus[1]));
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++)
+		initiator_free(both[i]);
+}
+
 /* Row 61, §13.25; rows 59, 60, §6.2: the answers stand in the request that follows */
 static void what_the_target_proposes_is_answered_by_its_rule(void **state)
 {
@@ -581,6 +613,7 @@ int main(void)
 		cmocka_unit_test(one_secret_for_both_directions_never_logs_in),
 		cmocka_unit_test(a_target_that_skips_authentication_is_left),
 		cmocka_unit_test(a_long_list_is_fetched_with_the_targets_tag),
+		cmocka_unit_test(a_target_that_names_its_architecture_is_treated_like_any_other),
 		cmocka_unit_test(what_the_target_proposes_is_answered_by_its_rule),
 	};
 

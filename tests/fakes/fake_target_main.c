@@ -17,12 +17,13 @@ static const char usage[] =
 	"An iSCSI target with a RAM disk that does what its SCRIPT says and is correct otherwise\n"
 	"(docs/FAKE_TARGET.md). Lines on standard input are carried out at once; it ends with them.\n"
 	"Rules of RFC 7143 that the initiator broke go to standard error, and make the exit status 1.\n"
-	"  -v  tell every PDU\n";
+	"  -v  tell every PDU, and that a line of input has taken effect\n";
 
 static void show(const struct fake_pdu *pdu)
 {
 	const uint8_t *bytes = (const uint8_t *)&pdu->bhs;
 
+	flockfile(stdout);
 	printf("%llu.%03llu connection %u %s", (unsigned long long)(pdu->at_ms / 1000),
 	       (unsigned long long)(pdu->at_ms % 1000), pdu->connection,
 	       fake_target_event_name(pdu->event));
@@ -30,6 +31,7 @@ static void show(const struct fake_pdu *pdu)
 		printf("%s%02x", i % 4 ? "" : " ", bytes[i]);
 	printf("\n");
 	fflush(stdout);
+	funlockfile(stdout);
 }
 
 static void complain(const char *text)
@@ -87,6 +89,9 @@ int main(int argc, char **argv)
 		line[strcspn(line, "\n")] = '\0';
 		if (fake_target_script(target, line, problem) < 0)
 			fprintf(stderr, "fake_target: %s\n", problem);
+		if (verbose)
+			puts("heard");
+		fflush(stdout);
 	}
 	r = *fake_target_complaints(target) ? 1 : 0;
 	fake_target_free(target);

@@ -905,6 +905,108 @@ static void random_bytes_do_no_harm(void **state)
 	login_free(NULL);
 }
 
+/* Keys and values, right and wrong, one behind the other as they come. */
+static size_t random_text(uint32_t *seed, char *out, size_t size)
+{
+	static const char *const pairs[] = {
+		"AuthMethod=CHAP",
+		"AuthMethod=None",
+		"AuthMethod=Reject",
+		"CHAP_A=5",
+		"CHAP_A=9",
+		"CHAP_I=82",
+		"CHAP_I=0x100",
+		"CHAP_C=0x00",
+		"CHAP_C=0bAAAA",
+		"CHAP_C=0x",
+		"CHAP_N=x",
+		"CHAP_R=0x0000",
+		"TargetPortalGroupTag=1",
+		"TargetPortalGroupTag=-1",
+		"TargetAlias=\xff",
+		"HeaderDigest=CRC32C",
+		"HeaderDigest=None,None",
+		"DataDigest=",
+		"MaxBurstLength=512",
+		"FirstBurstLength=0x10000",
+		"MaxRecvDataSegmentLength=0",
+		"MaxRecvDataSegmentLength=16777215",
+		"InitialR2T=Yes",
+		"ImmediateData=Perhaps",
+		"DefaultTime2Wait=3600",
+		"ErrorRecoveryLevel=2",
+		"X-org.example=1",
+		"=",
+		"Key",
+		"lower=1",
+		"MaxConnections=Irrelevant",
+		"TargetAddress=[::1]:1",
+		"IFMarker=Yes",
+	};
+	unsigned count = (*seed >> 20) % 5;
+	size_t length = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const char *pair;
+
+		*seed = *seed * 1664525 + 1013904223;
+		pair = pairs[(*seed >> 8) % ARRAY_SIZE(pairs)];
+		if (length + strlen(pair) + 1 > size)
+			break;
+		memcpy(out + length, pair, strlen(pair) + 1);
+		length += strlen(pair) + ((*seed >> 28) ? 1 : 0); /* now and then without its NUL */
+	}
+	return length;
+}
+
+/* @script as it is written for @steps exchanges, and then anything, until the login has ended. */
+static void play_at_random(const struct script *script, unsigned steps, uint32_t seed)
+{
+	static uint8_t response[BHS_LENGTH + 1024];
+	struct login_settings settings = make_settings(script);
+	struct script beginning = *script;
+	struct target target;
+
+	memset(&beginning.exchanges[steps], 0, sizeof(beginning.exchanges[steps]));
+	begin(&target, &settings);
+	play(&target, &beginning);
+	for (unsigned i = 0; i < 20 && login_get_state(target.login) == LOGIN_SENDING; i++) {
+		struct exchange exchange = {.tsih = 1};
+		char text[512];
+		size_t length;
+
+		seed = seed * 1664525 + 1013904223;
+		exchange.status_class = (seed >> 11 & 31) ? 0 : (uint8_t)(seed >> 24);
+		exchange.status_detail = (uint8_t)(seed >> 16);
+		take_request(&target);
+		exchange.length = random_text(&seed, text, sizeof(text));
+		exchange.text = text;
+		exchange.flags = (seed >> 8 & 7) ? target.request[1] : (uint8_t)(seed >> 16);
+		length = make_response(&target, &exchange, response, sizeof(response));
+		if (!(seed >> 12 & 31))
+			response[seed >> 20 & 47] ^= (uint8_t)(1u << (seed >> 17 & 7));
+		give(&target, response, length);
+	}
+	login_free(target.login);
+}
+
+/* Row 160, RFC 7143 §7.10 */
+static void random_responses_do_no_harm_at_any_step(void **state)
+{
+	static const char *const names[] = {"without authentication", "discovery", "CHAP",
+					    "mutual CHAP",
+					    "text split inside a key over three PDUs"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct script *script = script_named(names[i]);
+
+		for (unsigned steps = 0; script->exchanges[steps].text; steps++)
+			for (uint32_t round = 0; round < 500; round++)
+				play_at_random(script, steps,
+					       (uint32_t)i << 20 | steps << 16 | round);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -926,6 +1028,7 @@ int main(void)
 		cmocka_unit_test(a_list_of_algorithms_that_is_refused_may_be_tried_as_md5_alone),
 		cmocka_unit_test(no_secret_outlives_the_exchange),
 		cmocka_unit_test(random_bytes_do_no_harm),
+		cmocka_unit_test(random_responses_do_no_harm_at_any_step),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
