@@ -218,6 +218,24 @@ static void add_path(const struct tree *tree, struct table_row *parent, const st
 		table_set_text(tree->table, row, COLUMN_DETAIL, path->state_reason);
 }
 
+/* Only while it matters: what writes in doubt hold up, and whether any got away. */
+static void set_guard(const struct tree *tree, struct table_row *row, const struct map_info *map)
+{
+	char text[160] = "", bytes[TEXT_FORMAT_MAX];
+	size_t used = 0;
+
+	if (map->in_doubt || map->guarded_bytes)
+		used = (size_t)snprintf(text, sizeof(text),
+					"%llu writes in doubt, %s guarded, %llu writes held",
+					(unsigned long long)map->in_doubt,
+					text_format_bytes(map->guarded_bytes, bytes),
+					(unsigned long long)map->held);
+	if (map->guards_expired)
+		snprintf(text + used, sizeof(text) - used, "%s%llu writes in doubt never fenced",
+			 used ? "; " : "", (unsigned long long)map->guards_expired);
+	table_set_text(tree->table, row, COLUMN_DETAIL, text);
+}
+
 static void add_map(const struct tree *tree, struct table_row *parent, const struct branch *branch)
 {
 	const struct map_info *map = branch->map;
@@ -233,6 +251,7 @@ static void add_map(const struct tree *tree, struct table_row *parent, const str
 	table_set_number(tree->table, row, COLUMN_PATHS_TOTAL, map->paths_total);
 	snprintf(paths, sizeof(paths), "%u/%u", map->paths_up, map->paths_total);
 	table_set_text(tree->table, row, COLUMN_PATHS, paths);
+	set_guard(tree, row, map);
 	table_set_text(tree->table, row, COLUMN_VENDOR, map->vendor);
 	table_set_text(tree->table, row, COLUMN_PRODUCT, map->product);
 	for (size_t i = 0; i < map->path_count; i++)

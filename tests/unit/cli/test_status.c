@@ -119,6 +119,18 @@ static void a_lost_session_says_why_and_when_it_tries_again(void **state)
 	assert_line("degraded:", 2, 1, 0, "1 of 2 sessions logged in, 1 map, 1 of 2 paths up");
 }
 
+static void a_map_tells_of_writes_in_doubt_as_long_as_there_are_any(void **state)
+{
+	map.in_doubt = 2;
+	map.held = 1;
+	map.guarded_bytes = 8192;
+	assert_line("map backup", 2, 1, 0, "2 writes in doubt, 8.0 KiB guarded, 1 writes held");
+	map.guards_expired = 3;
+	assert_line("map backup", 2, 1, 0, "held; 3 writes in doubt never fenced");
+	map.in_doubt = map.held = map.guarded_bytes = 0;
+	assert_line("map backup", 2, 1, 0, " 3 writes in doubt never fenced");
+}
+
 static void a_target_without_any_session_up_is_down(void **state)
 {
 	sessions[0].state = sessions[1].state = "reconnecting";
@@ -283,6 +295,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_healthy_tree_shows_sessions_maps_and_paths, set_up),
 		cmocka_unit_test_setup(a_lost_session_says_why_and_when_it_tries_again, set_up),
+		cmocka_unit_test_setup(a_map_tells_of_writes_in_doubt_as_long_as_there_are_any,
+				       set_up),
 		cmocka_unit_test_setup(a_target_without_any_session_up_is_down, set_up),
 		cmocka_unit_test_setup(a_node_without_session_shows_when_it_should_have_one,
 				       set_up),
