@@ -9,7 +9,8 @@ _iscsiadm()
 	COMPREPLY=()
 	case $previous in
 	-m | --mode) words="discovery discoverydb node session iface fw host" ;;
-	-o | --op) words="new delete update show nonpersistent" ;;
+	-o | --op) words="new delete update show nonpersistent apply" ;;
+	-I | --interface) words=$(iscsiadm -m iface 2>/dev/null | cut -d" " -f1) ;;
 	-t | --type) words="sendtargets st isns fw" ;;
 	-L | --loginall) words="all automatic manual onboot" ;;
 	-U | --logoutall) words="all automatic manual" ;;
