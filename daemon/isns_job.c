@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/interface_lookup.h"
+#include "util/text.h"
 
 struct isns_job {
 	sd_event *event;
@@ -24,6 +25,7 @@ struct isns_job {
 	struct isns_query *query;
 	sd_event_source *io, *timer;
 	int fd; /* -1: not connected yet */
+	char text[300];
 };
 
 static void isns_job_close(struct isns_job *job)
@@ -39,8 +41,10 @@ static void isns_job_close(struct isns_job *job)
 
 static void isns_job_fail(struct isns_job *job, int error, const char *text)
 {
-	struct isns_job_result result = {.error = error, .text = text};
+	struct isns_job_result result = {.error = error, .text = job->text};
 
+	/* what is closed may be what the text stands in */
+	text_copy(job->text, sizeof(job->text), text);
 	isns_job_close(job);
 	job->done(&result, job->userdata);
 }

@@ -17,23 +17,16 @@
 #include "util/error.h"
 #include "util/text.h"
 
-/* clang-format off */
-static const struct place {
-	enum record_kind kind;
+struct place {
 	const char *folder, *file;
-} places[] = {
-	{RECORD_SENDTARGETS, "send_targets", "st_config"},
-	{RECORD_ISNS,        "isns",         "isns_config"},
 };
-/* clang-format on */
 
 static const struct place *place_of(enum record_kind kind)
 {
-	const struct place *place = places;
+	static const struct place targets = {"send_targets", "st_config"};
+	static const struct place servers = {"isns", "isns_config"};
 
-	while (place->kind != kind)
-		place++;
-	return place;
+	return kind == RECORD_ISNS ? &servers : &targets;
 }
 
 /* Return: <folder>/<address>,<port> below the store, malloc()ed; NULL: no memory */
