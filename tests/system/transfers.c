@@ -42,6 +42,7 @@ static const char usage[] =
 	"                         and the target must prove itself\n"
 	"  --algorithm N[,N]…     5 MD5, 6 SHA1, 7 SHA-256, 8 SHA3-256; 8,7,6,5\n"
 	"  --once                 the first combination only\n"
+	"  --lengths N            only the N-th row of lengths, from 0: 16 combinations\n"
 	"  --patience SECONDS     for one combination; 60\n";
 
 /*
@@ -86,7 +87,7 @@ struct run {
 	const char *target, *image;
 	uint64_t lun;
 	bool exact, once;
-	unsigned patience_s;
+	unsigned patience_s, row, rows; /* of lengths[] */
 
 	struct ring *ring;
 	struct session *session;
@@ -460,13 +461,13 @@ static bool move_everything(struct run *run, const struct combination *combinati
 
 static bool every_combination(struct run *run)
 {
-	for (size_t i = 0; i < (run->once ? 1 : 16 * ARRAY_SIZE(lengths)); i++) {
+	for (size_t i = 0; i < (run->once ? 1 : 16 * run->rows); i++) {
 		const struct combination combination = {
 			.initial_r2t = i & 1,
 			.immediate_data = !(i & 2),
 			.header_digest = i & 4,
 			.data_digest = i & 8,
-			.lengths = lengths[i / 16],
+			.lengths = lengths[run->row + i / 16],
 		};
 
 		if (move_everything(run, &combination))
@@ -529,6 +530,10 @@ static bool take_option(struct run *run, int option, const char *value)
 	case 'o':
 		run->once = true;
 		return true;
+	case 'n':
+		run->row = (unsigned)strtoul(value, NULL, 10);
+		run->rows = 1;
+		return run->row < ARRAY_SIZE(lengths);
 	case 'w':
 		run->patience_s = (unsigned)strtoul(value, NULL, 10);
 		return run->patience_s > 0;
@@ -559,6 +564,7 @@ static bool take_options(struct run *run, int argc, char **argv)
 		{"image", required_argument, NULL, 'i'},
 		{"exact", no_argument, NULL, 'e'},
 		{"once", no_argument, NULL, 'o'},
+		{"lengths", required_argument, NULL, 'n'},
 		{"patience", required_argument, NULL, 'w'},
 		{"algorithm", required_argument, NULL, 'a'},
 		{"user", required_argument, NULL, 'u'},
@@ -580,6 +586,7 @@ int main(int argc, char **argv)
 	static struct run run = {
 		.lun = 1,
 		.patience_s = PATIENCE_S,
+		.rows = ARRAY_SIZE(lengths),
 		.image_fd = -1,
 		.settings =
 			{
