@@ -42,7 +42,8 @@ MASKED = """
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
     e2scrub_reap.service getty@tty1.service multipathd.service multipathd.socket
     systemd-timesyncd.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
-    systemd-pstore.service systemd-random-seed.service
+    systemd-pstore.service systemd-random-seed.service systemd-binfmt.service
+    modprobe@drm.service modprobe@efi_pstore.service
     tgt.service blk-availability.service lvm2-monitor.service
 """.split()
 
@@ -204,10 +205,22 @@ def _add_kernel(series, folder, root, work, log):
     (version,) = os.listdir(os.path.join(files, "lib/modules"))
     modules = os.path.join(root, "usr/lib/modules", version)
     shutil.move(os.path.join(files, "lib/modules", version), modules)
+    _unpack_modules(modules)
     _run(["chroot", root, "depmod", version], log)
     os.makedirs(os.path.join(folder, series))
     shutil.copy(os.path.join(files, "boot", f"vmlinuz-{version}"), os.path.join(folder, series, "vmlinuz"))
     _make_initramfs(os.path.join(folder, series, "initramfs"), root, modules)
+
+
+def _unpack_modules(modules):
+    """An emulated processor takes long to do so each time that one is loaded."""
+    for parent, _, names in os.walk(modules):
+        for name in names:
+            if name.endswith(".ko.xz"):
+                path = os.path.join(parent, name)
+                with lzma.open(path) as packed, open(path.removesuffix(".xz"), "wb") as file:
+                    shutil.copyfileobj(packed, file)
+                os.unlink(path)
 
 
 def _early_modules(modules):
@@ -237,8 +250,7 @@ def _make_initramfs(path, root, modules):
         with open(os.path.join(HERE, "initramfs-init"), "rb") as script:
             _add_to_cpio(file, "init", 0o100755, script.read())
         for number, module in enumerate(_early_modules(modules)):
-            opened = lzma.open(module) if module.endswith(".xz") else open(module, "rb")
-            with opened as content:
+            with open(module, "rb") as content:
                 _add_to_cpio(file, f"{number:02}.ko", 0o100644, content.read())
         _add_to_cpio(file, "TRAILER!!!", 0, b"")
 

@@ -26,8 +26,9 @@ DISK_MIB = {"unit0": 512, "unit1": 512}  # what targets in the machine serve; by
 ACCELERATOR = os.environ.get("HAWSER_VM_ACCEL", "tcg,thread=multi")
 
 # cx16: QEMU 7.2 garbles the flags after a CMPXCHG16B without LOCK, and kernels since 6.3 crash of it
-# while they boot. la57: five levels of page tables only make software emulation slower.
-CPU = "host" if ACCELERATOR.startswith("kvm") else "max,cx16=off,la57=off"
+# while they boot. la57: five levels of page tables only make software emulation slower. svm: no need
+# to load KVM in there.
+CPU = "host" if ACCELERATOR.startswith("kvm") else "max,cx16=off,la57=off,svm=off"
 
 KERNEL_ARGUMENTS = "console=ttyS0 mitigations=off nokaslr panic=-1 oops=panic"
 
@@ -118,7 +119,7 @@ class Machine:
         return os.path.join(self.folder, name)
 
     def _command(self, arguments):
-        command = ["qemu-system-x86_64", "-accel", ACCELERATOR, "-cpu", CPU, "-machine", "q35"]
+        command = ["qemu-system-x86_64", "-accel", ACCELERATOR, "-cpu", CPU, "-machine", "q35,sata=off"]
         command += ["-smp", "2", "-m", "1536", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
         command += ["-kernel", self.image.kernel(self.series), "-initrd", self.image.initramfs(self.series)]
         command += ["-append", f"{KERNEL_ARGUMENTS} {arguments}", "-device", "virtio-rng-pci"]

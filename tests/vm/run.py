@@ -29,8 +29,8 @@ import image  # noqa: E402
 from guest.cases import CASES  # noqa: E402
 from machine import Machine, Payload  # noqa: E402
 
-UP_S = 150  # from power-on to the first word of the agent
-OFF_S = 60  # from the last word to power-off
+UP_S = 300  # from power-on to the first word of the agent; on an idle machine it is 15
+OFF_S = 80  # from the last word to power-off; less than the 90 that systemd gives a unit that hangs
 
 # Programs of the build that are not installed and that cases run in the machine, when they are there.
 PROGRAMS = ("tests/system/transfers", "tests/system/oracle")
