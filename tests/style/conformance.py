@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # SPDX-FileCopyrightText: Hawser developers
-"""docs/CONFORMANCE.md: 160 rows in order, and every test that a row names exists in its file."""
+"""docs/CONFORMANCE.md: 160 rows in order, the cases of the UNH-IOL suites, and every test that either names
+exists in its file."""
 
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = "docs/CONFORMANCE.md"
 ROWS = 160
+SUITES = ("login", "ffp", "chap")
 RESULTS = ("passes", "partly", "not covered", "not offered")
 
 
@@ -30,7 +32,11 @@ def tests_in(path, cache={}):
 def check_row(number, cells):
     if len(cells) != 6 or cells[0] != str(number):
         return [f"row {number} is missing, out of order, or has not 6 columns"]
-    files, names, result = cells[3].replace("–", "").split(), re.findall(r"`(\w+)`", cells[4]), cells[5]
+    return check_tests(number, *cells[3:])
+
+
+def check_tests(number, files, tests, result):
+    files, names = files.replace("–", "").split(), re.findall(r"`(\w+)`", tests)
     problems = []
     if result not in RESULTS:
         problems.append(f"row {number}: no such result: {result}")
@@ -47,6 +53,32 @@ def check_row(number, cells):
     return problems
 
 
+def order_of(case):
+    """("login", (2, 1)) of "login 2.1": as it stands in its suite"""
+    suite, number = case.split()
+    return SUITES.index(suite), tuple(int(part) for part in number.split("."))
+
+
+def check_suites(text):
+    """Cases in order, each once; their counts; their tests"""
+    cases = [[cell.strip() for cell in line.strip().strip("|").split("|")]
+             for line in text.splitlines() if re.match(rf"\| ({'|'.join(SUITES)}) [\d.]+ \|", line)]  # fmt: skip
+    problems = [f"{case[0]} has not 5 columns" for case in cases if len(case) != 5]
+    if problems or not cases:
+        return problems or ["the cases of the suites are missing"]
+    order = [order_of(case[0]) for case in cases]
+    if order != sorted(set(order)):
+        problems.append("the cases of the suites are out of order, or one stands twice")
+    for case in cases:
+        problems += check_tests(case[0], *case[2:])
+    told = re.search(r"^(\d+) pass, (\d+) not covered, (\d+) not offered of (\d+)\.$", text, re.MULTILINE)
+    results = [case[-1] for case in cases]
+    counts = [results.count(result) for result in ("passes", "not covered", "not offered")]
+    if not told or [int(n) for n in told.groups()] != [*counts, len(cases)]:
+        problems.append(f"the counts of the suites should be {counts} of {len(cases)}")
+    return problems
+
+
 def main():
     with open(os.path.join(ROOT, PAGE), encoding="utf-8") as file:
         text = file.read()
@@ -59,6 +91,7 @@ def main():
     told = re.search(r"^(\d+) pass, (\d+) partly, (\d+) not covered, (\d+) not offered", text, re.MULTILINE)
     if not told or [int(n) for n in told.groups()] != list(counts.values()):
         problems.append(f"the counts at the top should be {counts}")
+    problems += check_suites(text)
     for problem in problems:
         print(f"{PAGE}: {problem}")
     return 1 if problems else 0

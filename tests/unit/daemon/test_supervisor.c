@@ -109,6 +109,34 @@ static void the_end_of_an_attempt_has_the_code_that_iscsiadm_documents(void **st
 		assert_int_equal(supervisor_error_code(&cases[i].result), cases[i].code);
 }
 
+static void only_a_status_of_the_target_decides_when_to_try_again(void **state)
+{
+	static const struct {
+		struct login_job_result result;
+		enum login_retry retry;
+	} cases[] = {
+		{{.end = LOGIN_JOB_RESOLVE}, LOGIN_RETRY_BACKOFF},
+		{{.end = LOGIN_JOB_CONNECT, .error = -ECONNREFUSED}, LOGIN_RETRY_BACKOFF},
+		{{.end = LOGIN_JOB_TIMEOUT, .connected = 1}, LOGIN_RETRY_BACKOFF},
+		{{.end = LOGIN_JOB_CLOSED}, LOGIN_RETRY_BACKOFF},
+		{{.end = LOGIN_JOB_REFUSED, .login = {LOGIN_FAILURE_STATUS, 2, 1}},
+		 LOGIN_RETRY_NEVER},
+		{{.end = LOGIN_JOB_REFUSED, .login = {LOGIN_FAILURE_STATUS, 2, 3}},
+		 LOGIN_RETRY_SLOW},
+		{{.end = LOGIN_JOB_REFUSED, .login = {LOGIN_FAILURE_STATUS, 3, 1}},
+		 LOGIN_RETRY_BACKOFF},
+		/* the target's faults and our own settings do not mend themselves soon */
+		{{.end = LOGIN_JOB_REFUSED, .login = {LOGIN_FAILURE_PROTOCOL}}, LOGIN_RETRY_SLOW},
+		{{.end = LOGIN_JOB_REFUSED, .login = {LOGIN_FAILURE_PORTAL_GROUP}},
+		 LOGIN_RETRY_SLOW},
+		{{.end = LOGIN_JOB_REFUSED, .login = {LOGIN_FAILURE_AUTHENTICATION}},
+		 LOGIN_RETRY_SLOW},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(supervisor_retry(&cases[i].result), cases[i].retry);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +144,7 @@ int main(void)
 		cmocka_unit_test(a_wanted_session_is_never_given_up_by_a_failure_or_a_loss),
 		cmocka_unit_test(every_state_has_a_name_of_its_own),
 		cmocka_unit_test(the_end_of_an_attempt_has_the_code_that_iscsiadm_documents),
+		cmocka_unit_test(only_a_status_of_the_target_decides_when_to_try_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
