@@ -341,6 +341,7 @@ static void unregister(struct fake_unit *unit, int who)
 {
 	bool held = holds(unit, who);
 
+	assert(who >= 0 && who < FAKE_REGISTRANTS_MAX);
 	unit->registrants[who].registered = false;
 	if (held && (!of_all_registrants(unit) || !anybody_registered(unit)))
 		end_reservation(unit, who);
