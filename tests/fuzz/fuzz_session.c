@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "iscsi/management.h"
 #include "iscsi/pdu.h"
 #include "iscsi/session.h"
 #include "iscsi/settings.h"
@@ -41,6 +42,7 @@ struct world {
 	uint32_t stat_sn, cmd_sn, damage;
 	be32 tags[TAGS]; /* of the requests that the target saw last */
 	unsigned tag_count;
+	unsigned managements; /* under way */
 };
 
 struct io {
@@ -118,6 +120,39 @@ static void abort_one(struct world *world)
 	}
 }
 
+struct management {
+	struct management_request request;
+	struct world *world;
+};
+
+static void management_done(struct management_request *request)
+{
+	struct management *management = container_of(request, struct management, request);
+
+	assert(request->outcome <= MANAGEMENT_LOST);
+	management->world->managements--;
+	free(management);
+}
+
+static void manage(struct world *world)
+{
+	struct management *management = calloc(1, sizeof(*management));
+
+	assert(management);
+	management->world = world;
+	management->request = (struct management_request){
+		.function = reader_u8(&world->input) % 13,
+		.lun = reader_u8(&world->input) % 2,
+		.timeout_ms = 100,
+		.done = management_done,
+	};
+	world->managements++;
+	if (session_manage(world->session, &management->request) == 0)
+		return;
+	world->managements--;
+	free(management);
+}
+
 /* The target remembers what it was asked. */
 static bool listen(void *userdata)
 {
@@ -166,6 +201,7 @@ static void attach(struct world *world)
 		.max_burst_length = 4096 + bits,
 		.first_burst_length = 512 + bits * 14u,
 		.max_outstanding_r2t = bits % 5 + 1,
+		.protocol_level = bits & 1 ? 2 : 1,
 		.initial_r2t = bits & 4,
 		.immediate_data = bits & 8,
 		.error_recovery_level = bits >> 7,
@@ -289,7 +325,7 @@ static void act(struct world *world)
 		submit(world);
 		break;
 	case 3:
-		abort_one(world);
+		(n & 0x40 ? manage : abort_one)(world);
 		break;
 	case 4:
 		fake_wire_advance(world->wire, n);
@@ -365,7 +401,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	session_drop(world.session, "the end");
 	fake_wire_run(world.wire);
 	assert(!session_attached(world.session));
-	assert(world.count == 0 && list_empty(&world.ios));
+	assert(world.count == 0 && list_empty(&world.ios) && world.managements == 0);
 	assert(fake_ring_timers(world.ring) == 0);
 	session_free(world.session);
 	fake_wire_free(world.wire);
