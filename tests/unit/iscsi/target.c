@@ -123,6 +123,9 @@ static size_t parse(struct target *target, struct bhs *bhs, const uint8_t **data
 	if (left < header)
 		return 0;
 	memcpy(target->ahs, at + BHS_LENGTH, pdu_ahs_length(bhs));
+	if (bhs->total_ahs_length) /* at least one byte of a CDB is in it (§11.2.2.3) */
+		assert_true(be16_get(((const struct ahs_extended_cdb *)target->ahs)->ahs_length) >
+			    1);
 	if (negotiated->header_digest)
 		assert_int_equal(crc32c(0, at, digested), crc32c_from_wire(at + digested));
 	*length = pdu_data_length(bhs);

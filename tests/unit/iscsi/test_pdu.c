@@ -80,9 +80,21 @@ static void fields_stand_where_the_standard_puts_them(void **state)
 		{offsetof(struct bhs_nop_out, target_transfer_tag), 20},
 		{offsetof(struct bhs_nop_in, target_transfer_tag), 20},
 	};
+	be16 number_16;
+	be24 number_24;
+	be32 number_32;
+	be64 number_64;
 
 	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++)
 		assert_int_equal(offsets[i].have, offsets[i].want);
+	number_16 = be16_of(0x0102);
+	assert_memory_equal(&number_16, "\1\2", 2);
+	number_24 = be24_of(0x010203);
+	assert_memory_equal(&number_24, "\1\2\3", 3);
+	number_32 = be32_of(0x01020304);
+	assert_memory_equal(&number_32, "\1\2\3\4", 4);
+	number_64 = be64_of(0x0102030405060708);
+	assert_memory_equal(&number_64, "\1\2\3\4\5\6\7\10", 8);
 }
 
 static void segments_are_padded_to_four_bytes(void **state)

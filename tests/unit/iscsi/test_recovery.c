@@ -302,6 +302,7 @@ static void damaged_duplicates_are_nothing_new(void **state)
 	respond(&f, &read);
 	fixture_run(&f);
 	is_good(&read);
+	assert_int_equal(f.target.counts[PDU_SNACK], 0);
 	finish(&f);
 }
 

@@ -358,6 +358,7 @@ static void pings_and_aborts_pass_a_closed_window(void **state)
 static void every_answer_is_acknowledged_by_exp_stat_sn(void **state)
 {
 	static const uint32_t first[] = {0, 1, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
+	const struct bhs_data_out late = {.opcode = PDU_DATA_OUT};
 
 	for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
 		struct fixture f;
@@ -371,10 +372,11 @@ static void every_answer_is_acknowledged_by_exp_stat_sn(void **state)
 			submit_test(&f);
 			fixture_run(&f);
 			command = take_command(&f);
-			/* the answer before, and the async message behind it */
-			assert_int_equal(be32_get(command->exp_stat_sn), first[i] + 2 * n);
+			/* the answer before, the async message and the reject behind it */
+			assert_int_equal(be32_get(command->exp_stat_sn), first[i] + 3 * n);
 			respond_to(&f, command);
 			target_async(&f.target, 200, 0, 0);
+			target_reject(&f.target, REJECT_PROTOCOL_ERROR, &late);
 			/* these carry the next StatSN and consume none (§4.2.2.2) */
 			target_nop_in(&f.target, TAG_NONE, TAG_NONE, 0);
 			fixture_run(&f);

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# SPDX-FileCopyrightText: Hawser developers
+"""Proves that the tests of docs/CONFORMANCE.md fail without the code that they are about.
+
+usage: mutants.py [ROW...]     every mutant of mutants.txt, or those of the rows
+       mutants.py --check      only that they fit the sources, and that every row that passes has one
+
+Each mutant is one small change of the source. It is made in a copy of the tree (build/mutants), its test
+program is built, and the one test run, which must fail. "survived" means a test that proves nothing,
+"stale" that the source no longer has the text, "broken" that it does not compile. The closing line
+counts mutants; the exit status is 1 when any was not killed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SCRATCH = os.path.join(ROOT, "build", "mutants")
+TREE = os.path.join(SCRATCH, "tree")
+BUILD = os.path.join(SCRATCH, "build")
+TIMEOUT_S = 60  # a test that hangs has noticed
+HEADER = re.compile(r"= ([\d,]+) (\S+) (\S+) (\w+)$")
+
+
+@dataclass
+class Mutant:
+    line: int
+    rows: list
+    path: str
+    test_file: str
+    test: str
+    before: str = ""
+    after: str = ""
+
+    def __str__(self):
+        rows = ",".join(str(row) for row in self.rows)
+        return f"{rows:>6}  {self.path}, {self.test} (mutants.txt:{self.line})"
+
+    @property
+    def target(self):
+        """The test program, from the top of the build."""
+        parts = os.path.splitext(self.test_file)[0].split("/")
+        name = parts[-1].removeprefix("test_")
+        return "/".join(["tests", *parts[:-1], f"test_{parts[-2]}_{name}"])
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def read_mutants():
+    mutants = []
+    for number, line in enumerate(read(os.path.join(HERE, "mutants.txt")).splitlines(), 1):
+        header = HEADER.match(line)
+        if header:
+            rows = [int(row) for row in header[1].split(",")]
+            mutants.append(Mutant(number, rows, header[2], header[3], header[4]))
+        elif line.startswith("-"):
+            mutants[-1].before += ("\n" if mutants[-1].before else "") + line[1:]
+        elif line.startswith("+"):
+            mutants[-1].after += ("\n" if mutants[-1].after else "") + line[1:]
+        elif line and not line.startswith("#"):
+            raise SystemExit(f"mutants.txt:{number}: what is this?")
+    return mutants
+
+
+# ---- the check
+
+
+def passing_rows():
+    """{row: its tests}"""
+    rows = {}
+    for line in read(os.path.join(ROOT, "docs/CONFORMANCE.md")).splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if re.match(r"\| \d+ \|", line) and cells[-1] == "passes":
+            rows[int(cells[0])] = set(re.findall(r"`(\w+)`", cells[4]))
+    return rows
+
+
+def check(mutants):
+    rows = passing_rows()
+    problems = [f"row {row} passes and has no mutant" for row in rows
+                if not any(row in mutant.rows for mutant in mutants)]  # fmt: skip
+    for mutant in mutants:
+        found = read(os.path.join(ROOT, mutant.path)).count(mutant.before)
+        if found != 1:
+            problems.append(f"the text stands {found} times in the source: {mutant}")
+        if mutant.before == mutant.after:
+            problems.append(f"nothing changes: {mutant}")
+        if f"({mutant.test})" not in read(os.path.join(ROOT, "tests", mutant.test_file)).replace("\n", ""):
+            problems.append(f"no such test: {mutant}")
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+# ---- the trial
+
+
+def copy_tree():
+    """Only what differs is written, so that little is built again."""
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for path in listed.stdout.splitlines():
+        source, target = os.path.join(ROOT, path), os.path.join(TREE, path)
+        if not os.path.isfile(source):
+            continue
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(source, "rb") as new:
+            content = new.read()
+        if not os.path.exists(target) or open(target, "rb").read() != content:
+            shutil.copy(source, target)
+
+
+def prepare():
+    copy_tree()
+    if not os.path.exists(os.path.join(BUILD, "build.ninja")):
+        run(["meson", "setup", BUILD, TREE, "--buildtype=plain", "-Dc_args=-O0", "-Dman=disabled"], check=True)
+    run(["cc", "-shared", "-fPIC", "-o", os.path.join(BUILD, "filter.so"),
+         os.path.join(HERE, "cmocka_filter.c")], check=True)  # fmt: skip
+
+
+def run(command, check=False, **options):
+    result = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **options
+    )
+    if check and result.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}:\n{result.stdout}")
+    return result
+
+
+def build(target):
+    return run(["ninja", "-C", BUILD, target]).returncode == 0
+
+
+def run_test(mutant):
+    """"passed", "failed", or "missing" when nothing ran."""
+    environment = dict(
+        os.environ, LD_PRELOAD=os.path.join(BUILD, "filter.so"), CMOCKA_FILTER=mutant.test, HAWSER_SOURCE_DIR=TREE
+    )
+    try:
+        result = run([os.path.join(BUILD, mutant.target)], env=environment, timeout=TIMEOUT_S, cwd=BUILD)
+    except subprocess.TimeoutExpired:
+        return "failed"
+    if f"[ RUN      ] {mutant.test}" not in result.stdout:
+        return "missing"
+    return "passed" if result.returncode == 0 else "failed"
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def try_mutant(mutant):
+    path = os.path.join(TREE, mutant.path)
+    original = read(path)
+    if original.count(mutant.before) != 1:
+        return "stale"
+    write(path, original.replace(mutant.before, mutant.after))
+    try:
+        if not build(mutant.target):
+            return "broken"
+        return {"passed": "survived", "failed": "killed", "missing": "did not run"}[run_test(mutant)]
+    finally:
+        write(path, original)
+
+
+def baseline(mutants):
+    """Tests that fail already prove nothing."""
+    good = {}
+    for mutant in mutants:
+        key = (mutant.target, mutant.test)
+        if key not in good:
+            good[key] = build(mutant.target) and run_test(mutant) == "passed"
+            if not good[key]:
+                print(f"fails as it is: {mutant.test_file} {mutant.test}", flush=True)
+    return good
+
+
+def main():
+    arguments = sys.argv[1:]
+    mutants = read_mutants()
+    if arguments == ["--check"]:
+        return check(mutants)
+    rows = {int(row) for row in arguments}
+    chosen = [mutant for mutant in mutants if not rows or rows & set(mutant.rows)]
+    prepare()
+    good = baseline(chosen)
+    killed = 0
+    for mutant in chosen:
+        begin = time.monotonic()
+        verdict = try_mutant(mutant) if good[mutant.target, mutant.test] else "no baseline"
+        killed += verdict == "killed"
+        print(f"{verdict:<10} {mutant} {time.monotonic() - begin:.0f} s", flush=True)
+    print(f"{killed} passed, {len(chosen) - killed} failed")
+    return 0 if chosen and killed == len(chosen) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
