@@ -308,8 +308,8 @@ static void a_command_that_was_lost_is_sent_again(void **state)
 	initiator_finish(initiator);
 	assert_true(scsi_command_good(&io->command));
 	same_command(initiator, "command");
-	/* not before a ping has proved it */
-	assert_int_equal(fake_target_count(initiator->target, "nop-out immediate=1"), 1);
+	/* not before a ping has proved it; a busy machine may need another */
+	assert_true(fake_target_count(initiator->target, "nop-out immediate=1") >= 1);
 	initiator_verify(initiator, 3, 64);
 	initiator_free(initiator);
 }
