@@ -309,9 +309,10 @@ def what_a_killed_daemon_left_is_taken_away(lab):
     backing = f"/sys/block/{os.path.basename(device)}/loop/backing_file"
     true(os.path.exists(backing), "the loop device is attached")
     daemon.crash()
+    daemon.kill_keeper()
     true(os.path.exists(backing), "the kernel keeps the device of a dead daemon")
     daemon.start()
-    true(not os.path.exists(backing), "the device is detached at the next start")
+    true(not os.path.exists(backing), "the device that nobody kept is detached at the next start")
     true(not os.path.lexists(link), "its links are gone")
     same(os.listdir(told), [], "devices that udev is told of")
     contains(daemon.log(), "took away device", "log")
