@@ -48,12 +48,19 @@ static void held_start(struct held *h)
 	h->test_command = target_take(&h->f.target, PDU_SCSI_COMMAND);
 }
 
+/* Other bytes at each place, so that it matters where they go. */
+static uint8_t data_at(uint32_t offset)
+{
+	return (uint8_t)(0xd1 + offset * 7 + (offset >> 8));
+}
+
 static void data_in(struct held *h, uint32_t data_sn, uint32_t offset, uint32_t length,
 		    uint8_t flags)
 {
 	static uint8_t data[16384];
 
-	memset(data, 0xd1, sizeof(data));
+	for (uint32_t i = 0; i < length; i++)
+		data[i] = data_at(offset + i);
 	target_data_in(&h->f.target, h->read_command->initiator_task_tag, data_sn, offset, data,
 		       length, flags);
 }
@@ -422,7 +429,7 @@ static void finish_read(struct held *h, uint32_t data_sn, uint32_t offset)
 	fixture_run(&h->f);
 	io_ended(h->read, SCSI_COMPLETED);
 	for (unsigned i = 0; i < READ_BYTES; i++)
-		assert_int_equal(h->read->data[i], 0xd1);
+		assert_int_equal(h->read->data[i], data_at(i));
 	assert_int_equal(h->f.lost, 0);
 	fixture_deinit(&h->f);
 }
@@ -479,7 +486,7 @@ static void data_may_come_out_of_order_when_that_was_agreed(void **state)
 	fixture_run(&h.f);
 	io_ended(h.read, SCSI_COMPLETED);
 	for (unsigned i = 0; i < READ_BYTES; i++)
-		assert_int_equal(h.read->data[i], 0xd1);
+		assert_int_equal(h.read->data[i], data_at(i));
 	fixture_deinit(&h.f);
 }
 
