@@ -450,7 +450,7 @@ static int silent_listener(uint16_t *port)
 static void a_target_that_accepts_and_says_nothing_is_given_up_in_time(void **state)
 {
 	uint16_t port;
-	owned_fd int listener = silent_listener(&port);
+	__attribute__((unused)) owned_fd int listener = silent_listener(&port);
 	struct attempt attempt = to_port(port);
 
 	attempt.settings.timeout_ms = LIMIT_MS;
@@ -531,7 +531,7 @@ static int drip_one(sd_event_source *source, uint64_t now_us, void *userdata)
 static void a_target_that_drips_bytes_for_ever_is_given_up_in_time(void **state)
 {
 	uint16_t port;
-	owned_fd int listener = silent_listener(&port);
+	__attribute__((unused)) owned_fd int listener = silent_listener(&port);
 	struct attempt attempt = to_port(port);
 	struct drip drip = {.fd = -1};
 	sd_event_source *timer = NULL;
@@ -552,7 +552,7 @@ static void a_target_that_drips_bytes_for_ever_is_given_up_in_time(void **state)
 static void a_redirect_does_not_begin_the_time_anew(void **state)
 {
 	uint16_t port;
-	owned_fd int listener = silent_listener(&port);
+	__attribute__((unused)) owned_fd int listener = silent_listener(&port);
 	struct fake_target *here = make("");
 	struct attempt attempt = to_port(fake_target_port(here, 0));
 

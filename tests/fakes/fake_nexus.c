@@ -63,8 +63,10 @@ static void record(struct fake_nexus *fake, const struct scsi_command *command)
 {
 	struct fake_record *r;
 
-	fake->records =
-		must(realloc(fake->records, (fake->record_count + 1) * sizeof(fake->records[0])));
+	/* Whenever a power of two is full there is room for as many more. */
+	if ((fake->record_count & (fake->record_count - 1)) == 0)
+		fake->records = must(realloc(fake->records, (fake->record_count * 2 + 1) *
+								    sizeof(fake->records[0])));
 	r = &fake->records[fake->record_count++];
 	memcpy(r->cdb, command->cdb, sizeof(r->cdb));
 	r->direction = command->direction;
