@@ -90,7 +90,7 @@ def a_cable_is_pulled_and_no_request_fails(guest):
     guest.start_hawserd()
     device = guest.connect()
     guest.wait_for_paths(2)
-    oracle = Oracle(guest.program("oracle"), device, "/var/tmp/oracle.log", {"depth": 8, "size": 32})
+    oracle = Oracle(guest.program("oracle"), device, "/var/tmp/oracle.log", {"depth": 8, "size": 8})
     guest.undo.append(oracle.program.kill)
     for cable in network.CABLES:
         network.cut(cable)
