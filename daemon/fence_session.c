@@ -29,6 +29,7 @@ struct fence_session {
 	void (*done)(bool fenced, void *userdata);
 	void *userdata;
 	bool attached, climbing, cancelled;
+	bool pathless; /* nothing to climb for: the login was all there is to do */
 
 	struct job climb; /* the worker's while climbing */
 	size_t pending;	  /* there */
@@ -38,7 +39,7 @@ struct fence_session {
 
 static void fence_over(struct fence_session *fence)
 {
-	bool fenced = fence->count > 0 && !fence->cancelled;
+	bool fenced = (fence->count > 0 || fence->pathless) && !fence->cancelled;
 
 	if (fence->attached || fence->climbing)
 		return;
@@ -151,6 +152,10 @@ static void on_attached(int error, void *userdata)
 	fence->attached = error == 0;
 	if (error == 0 && (fence->cancelled || collect_paths(fence) < 0)) {
 		session_host_drop(fence->host, "not needed any more");
+	} else if (error == 0 && fence->count == 0) {
+		/* A daemon before this one had the session. */
+		fence->pathless = true;
+		session_host_drop(fence->host, "what it stood in for has ended");
 	} else if (error == 0) {
 		fence->climbing = true;
 		fence->climb.work = climb_work;

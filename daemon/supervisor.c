@@ -394,6 +394,7 @@ void supervisor_start(struct supervisor *supervisor)
 void supervisor_resume(struct supervisor *supervisor)
 {
 	supervisor->settings.for_ever = true;
+	retry_plan_init(&supervisor->retry_plan, 0);
 	supervisor->fence_needed = true;
 	supervisor_start(supervisor);
 }
