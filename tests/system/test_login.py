@@ -315,6 +315,7 @@ def what_a_killed_daemon_left_is_taken_away(lab):
     true(not os.path.exists(backing), "the device that nobody kept is detached at the next start")
     true(not os.path.lexists(link), "its links are gone")
     same(os.listdir(told), [], "devices that udev is told of")
-    contains(daemon.log(), "took away device", "log")
+    # the log is written by a thread of its own
+    wait_until(lambda: "took away device" in daemon.log(), "the log tells it", 20)
     lab.note_device(daemon.connect(iqn, net.portals))
     daemon.logout(iqn)
