@@ -32,6 +32,8 @@ static const struct hawser_verb verbs[] = {
 	 "log out of a target, of one portal or one session"},
 	{"rescan",   "[TARGET]",         0, 1, "pIs",    true,  hawser_rescan,
 	 "look for new, gone and resized logical units"},
+	{"rediscover", "[TARGET]",       0, 1, "pIs",    true,  hawser_rediscover,
+	 "ask targets that are logged in to for all their portals"},
 	{"reset",    "MAP|TARGET [SCOPE]", 1, 2, "pIsf", true, hawser_reset,
 	 "end what is under way at a disk, a target or a session; it is sent again"},
 	{"set",      "TARGET KEY [VALUE]", 2, 3, "pI",   true,  hawser_set,

@@ -67,6 +67,7 @@ int hawser_discover(struct hawser *run);
 int hawser_login(struct hawser *run);
 int hawser_logout(struct hawser *run);
 int hawser_rescan(struct hawser *run);
+int hawser_rediscover(struct hawser *run);
 int hawser_reset(struct hawser *run);
 int hawser_set(struct hawser *run);
 int hawser_show(struct hawser *run);

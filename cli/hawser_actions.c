@@ -277,12 +277,15 @@ int hawser_logout(struct hawser *run)
 	return status;
 }
 
-int hawser_rescan(struct hawser *run)
+/* Have @member done by all sessions at once. Return: 0; the exit status of the first that failed */
+static int call_sessions(struct hawser *run, const char *verb, const char *member,
+			 int (*tell)(struct hawser *run, const struct session_info *session,
+				     const struct call *call))
 {
 	static const struct argument no_options[] = {{.type = 'V'}, {}};
 	owned_sessions sessions = {};
 	struct call *calls;
-	int status = find_sessions(run, "rescan", &sessions);
+	int status = find_sessions(run, verb, &sessions);
 
 	if (status != 0)
 		return status;
@@ -293,17 +296,63 @@ int hawser_rescan(struct hawser *run)
 		calls[i] = (struct call){
 			.object = sessions.items[i].object,
 			.interface = "Session",
-			.member = "Rescan",
+			.member = member,
 			.arguments = no_options,
 		};
 	client_call_many(run->client, calls, sessions.count);
 	for (size_t i = 0; i < sessions.count; i++) {
-		int r = tell_session(run, "rescan", &sessions.items[i], &calls[i].error);
+		int r = tell(run, &sessions.items[i], &calls[i]);
 
 		status = status ? status : r;
 	}
 	free_calls(calls, sessions.count);
 	return status;
+}
+
+static int tell_rescan(struct hawser *run, const struct session_info *session,
+		       const struct call *call)
+{
+	return tell_session(run, "rescan", session, &call->error);
+}
+
+int hawser_rescan(struct hawser *run)
+{
+	return call_sessions(run, "rescan", "Rescan", tell_rescan);
+}
+
+/* What is new is listed by its record. */
+static int tell_new_portals(struct hawser *run, const struct value *objects)
+{
+	const struct selection any = {};
+	owned_nodes nodes = {};
+	owned_error struct error error = ERROR_INIT;
+
+	if (value_count(objects) == 0)
+		return 0;
+	if (model_nodes(run->client, &any, &nodes, &error) < 0)
+		return hawser_report(run, "rediscover", &error);
+	for (size_t i = 0; i < value_count(objects); i++) {
+		const struct node_info *node = find_node(&nodes, value_text(value_at(objects, i)));
+		char portal[PORTAL_TEXT_MAX];
+
+		if (node)
+			fprintf(run->out, "new portal of %s: %s\n", node->target,
+				portal_format(node->address, node->port, portal));
+	}
+	return 0;
+}
+
+static int tell_rediscovery(struct hawser *run, const struct session_info *session,
+			    const struct call *call)
+{
+	int status = tell_session(run, "rediscovery", session, &call->error);
+
+	return status ? status : tell_new_portals(run, value_at(call->reply, 0));
+}
+
+int hawser_rediscover(struct hawser *run)
+{
+	return call_sessions(run, "rediscover", "Rediscover", tell_rediscovery);
 }
 
 /* --- set --- */

@@ -31,7 +31,9 @@ static const struct async_rule rules[] = {
 	{0x2a, 0x21, 0x21, ASYNC_ACTION_LOG}, /* data encryption configuration */
 	{0x2f, 0x00, 0xff, ASYNC_ACTION_LOG}, /* commands cleared: their own results say so */
 	{0x38, 0x07, 0x07, ASYNC_ACTION_LOG}, /* thin provisioning soft threshold */
-	{0x3f, 0x0f, 0x15, ASYNC_ACTION_LOG}, /* echo buffer, iSCSI addresses, referrals */
+	{0x3f, 0x0f, 0x11, ASYNC_ACTION_LOG}, /* echo buffer, state of the medium */
+	{0x3f, 0x12, 0x14, ASYNC_ACTION_PORTALS}, /* iSCSI addresses added, removed, changed */
+	{0x3f, 0x15, 0x15, ASYNC_ACTION_LOG}, /* referrals */
 	{0x3f, 0x17, 0x1b, ASYNC_ACTION_LOG}, /* attributes of media, statistics */
 	{0x5a, 0x00, 0xff, ASYNC_ACTION_LOG}, /* operator request */
 	{0x5e, 0x00, 0xff, ASYNC_ACTION_LOG}, /* power condition */

@@ -12,8 +12,9 @@
 struct async_message;
 
 enum async_action {
-	ASYNC_ACTION_LOG,  /* say so; nothing that we keep has changed */
-	ASYNC_ACTION_SCAN, /* look at what the session shows */
+	ASYNC_ACTION_LOG,     /* say so; nothing that we keep has changed */
+	ASYNC_ACTION_SCAN,    /* look at what the session shows */
+	ASYNC_ACTION_PORTALS, /* ask the target for its portals */
 	ASYNC_ACTION_COUNT,
 };
 

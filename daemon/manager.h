@@ -171,6 +171,23 @@ void manager_plan_logout(struct session_view *session, bool planned);
 void manager_rescan(struct manager *manager, struct session_view *session, manager_done *done,
 		    void *userdata);
 
+#define MANAGER_PORTALS_MAX 64 /* that one answer may add */
+/**
+ * @fresh: nodes that are new; valid during the call
+ */
+typedef void manager_rediscovered(const struct error *error, struct node *const *fresh,
+				  size_t count, void *userdata);
+/**
+ * manager_rediscover() - ask the target of a session, over it, for all its portals
+ * @done: may be NULL
+ *
+ * A portal that is new gets the settings of the session's record, and is logged in to where
+ * node.startup is not manual. Source: RFC 7143 appendix C. done(): ERROR_NOT_SUPPORTED when the
+ * target does not answer this in a normal session.
+ */
+void manager_rediscover(struct manager *manager, struct session_view *session,
+			manager_rediscovered *done, void *userdata);
+
 /* What a reset is about; all but the first and the last concern other hosts as well. */
 enum reset_scope {
 	RESET_TASK_SET, /* what this session has at one logical unit */

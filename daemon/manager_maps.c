@@ -223,12 +223,20 @@ static bool concerns_the_target(uint8_t asc, uint8_t ascq)
 	return asc == 0x3f && ascq == 0x0e;
 }
 
+/* SPC-4: iSCSI IP ADDRESS ADDED, REMOVED, CHANGED */
+static bool concerns_the_portals(uint8_t asc, uint8_t ascq)
+{
+	return asc == 0x3f && ascq >= 0x12 && ascq <= 0x14;
+}
+
 static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void *userdata)
 {
 	manager_event(userdata, OBJECT_PATH, &path->view, LOG_NOTICE, "unit-attention",
 		      "map %s: the unit reports a change (%02x/%02x), looking again",
 		      path->view.map->name, asc, ascq);
-	if (concerns_the_target(asc, ascq))
+	if (concerns_the_portals(asc, ascq))
+		manager_rediscover(userdata, path->view.session, NULL, NULL);
+	else if (concerns_the_target(asc, ascq))
 		manager_scan_target(userdata, path->view.session->target);
 	else
 		manager_scan(managed_of(path->view.session));

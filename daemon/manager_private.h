@@ -63,6 +63,8 @@ struct managed_session {
 	struct fence_session *fence; /* the same */
 	bool scanned;		     /* its units are known since it was last logged in */
 	bool scan_again;	     /* something changed while they were looked at */
+	bool portals_asked;	     /* its target is being asked for its portals */
+	bool portals_again;	     /* they changed meanwhile */
 	struct sd_event_source *rescan_timer;
 	struct list waiters;	 /* struct rescan_request */
 	struct error look_error; /* why the last look saw nothing */

@@ -167,15 +167,17 @@ static void on_reinstated(struct supervisor *supervisor, const struct login_job_
 
 static void on_async_event(struct supervisor *supervisor, const struct async_message *message)
 {
-	bool scan = async_action_of(message) == ASYNC_ACTION_SCAN;
+	enum async_action action = async_action_of(message);
 	char text[256];
 
 	async_action_describe(message, text, sizeof(text));
 	manager_event(manager_of(supervisor), OBJECT_SESSION, &supervisor->view, LOG_NOTICE,
 		      "async-event", "session %u: the target reports %s%s", supervisor->view.sid,
-		      text, scan ? "; looking again" : "");
-	if (scan)
+		      text, action == ASYNC_ACTION_LOG ? "" : "; looking again");
+	if (action == ASYNC_ACTION_SCAN)
 		manager_scan(supervisor->userdata);
+	else if (action == ASYNC_ACTION_PORTALS)
+		manager_rediscover(manager_of(supervisor), &supervisor->view, NULL, NULL);
 }
 
 static void on_damaged(struct supervisor *supervisor)

@@ -46,6 +46,35 @@ static void rescan(struct bus_call *call, void *session, void *manager)
 		manager_rescan(manager, session, end_call, call);
 }
 
+static void rediscovered(const struct error *error, struct node *const *fresh, size_t count,
+			 void *userdata)
+{
+	struct bus_call *call = userdata;
+	struct bus_writer *writer;
+	char buffer[SHOWN_PATH_MAX];
+
+	if (error_is_set(error)) {
+		bus_call_end(call, error);
+		return;
+	}
+	writer = bus_call_answer(call);
+	bus_open_array(writer, "o");
+	for (size_t i = 0; i < count; i++)
+		bus_write_object(writer, node_path(fresh[i], buffer));
+	bus_close(writer);
+	bus_call_send(call);
+}
+
+static void rediscover(struct bus_call *call, void *session, void *manager)
+{
+	owned_error struct error error = ERROR_INIT;
+
+	if (read_no_options(bus_call_arguments(call), &error) < 0)
+		bus_call_fail_error(call, &error);
+	else
+		manager_rediscover(manager, session, rediscovered, call);
+}
+
 static const struct text_name reset_scopes[] = {
 	{RESET_TASK_SET, "task-set"},
 	{RESET_UNIT, "logical-unit"},
@@ -92,6 +121,7 @@ static void reset(struct bus_call *call, void *session, void *manager)
 static const struct bus_method methods[] = {
 	{"Logout", "a{sv} options", "", ACCESS_LOGOUT, logout},
 	{"Rescan", "a{sv} options", "", ACCESS_LOGIN, rescan},
+	{"Rediscover", "a{sv} options", "ao nodes", ACCESS_DISCOVER, rediscover},
 	{"Reset", "s scope, a{sv} options", "", ACCESS_RESET, reset},
 	{},
 };

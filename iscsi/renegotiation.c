@@ -3,35 +3,24 @@
 
 #include "iscsi/renegotiation.h"
 
-#include <string.h>
-
 #include "iscsi/negotiation.h"
 #include "util/cleanup.h"
 
 #define SEGMENT_KEY "MaxRecvDataSegmentLength"
 
+static const struct text_exchange_limits limits = {
+	.text_bytes = RENEGOTIATION_TEXT_MAX,
+	.responses = RENEGOTIATION_EXCHANGES_MAX,
+};
+
 void renegotiation_init(struct renegotiation *renegotiation)
 {
-	renegotiation->active = renegotiation->due = false;
-	text_keys_init(&renegotiation->received, RENEGOTIATION_TEXT_MAX);
+	text_exchange_init(&renegotiation->exchange);
 }
 
 void renegotiation_end(struct renegotiation *renegotiation)
 {
-	renegotiation->active = renegotiation->due = false;
-	text_keys_deinit(&renegotiation->received);
-}
-
-/* Return: false when it does not fit. */
-static bool renegotiation_say(struct renegotiation *renegotiation, const struct text_keys *text)
-{
-	if (text->error || text->length > sizeof(renegotiation->text))
-		return false;
-	if (text->length)
-		memcpy(renegotiation->text, text->bytes, text->length);
-	renegotiation->text_length = (uint32_t)text->length;
-	renegotiation->due = true;
-	return true;
+	text_exchange_end(&renegotiation->exchange);
 }
 
 bool renegotiation_start(struct renegotiation *renegotiation, uint32_t initiator_task_tag,
@@ -39,43 +28,17 @@ bool renegotiation_start(struct renegotiation *renegotiation, uint32_t initiator
 {
 	struct text_keys text;
 
-	if (renegotiation->active)
+	if (renegotiation->exchange.active)
 		return false;
-	text_keys_init(&text, sizeof(renegotiation->text));
+	text_keys_init(&text, TEXT_EXCHANGE_SAY_MAX);
 	text_keys_add_number(&text, SEGMENT_KEY, max_recv_data_segment_length);
 	/* Without memory for it an empty request is an answer, too (§11.9.1). */
 	if (text.error)
 		text_keys_clear(&text);
-	renegotiation_end(renegotiation);
-	renegotiation_init(renegotiation);
-	renegotiation->active = true;
-	renegotiation->initiator_task_tag = initiator_task_tag;
-	renegotiation->target_transfer_tag = RESERVED_TAG;
-	renegotiation->lun = be64_of(0);
-	renegotiation->exchanges = 0;
+	text_exchange_start(&renegotiation->exchange, initiator_task_tag, &limits);
 	renegotiation->declared = 0;
-	renegotiation_say(renegotiation, &text);
+	text_exchange_say(&renegotiation->exchange, &text);
 	text_keys_deinit(&text);
-	return true;
-}
-
-bool renegotiation_next_pdu(struct renegotiation *renegotiation, uint32_t cmd_sn,
-			    struct pdu_slot *slot)
-{
-	if (!renegotiation->due)
-		return false;
-	renegotiation->due = false;
-	slot->text_request = (struct bhs_text_request){
-		.opcode = PDU_TEXT_REQUEST | PDU_IMMEDIATE,
-		.flags = PDU_FINAL, /* we have nothing else to talk about */
-		.lun = renegotiation->lun,
-		.initiator_task_tag = be32_of(renegotiation->initiator_task_tag),
-		.target_transfer_tag = be32_of(renegotiation->target_transfer_tag),
-		.cmd_sn = be32_of(cmd_sn),
-	};
-	slot->data = renegotiation->text;
-	slot->data_length = renegotiation->text_length;
-	slot->owner = NULL;
 	return true;
 }
 
@@ -127,64 +90,61 @@ static bool renegotiation_take(struct renegotiation *renegotiation, const struct
 	return true;
 }
 
-/* Return: false when the negotiation has failed. */
+/* A logical text is whole. Return: false when the negotiation has failed. */
 static bool renegotiation_read(struct renegotiation *renegotiation, struct text_keys *answers)
 {
-	struct text_span text = text_keys_span(&renegotiation->received);
+	struct text_span text = text_keys_span(&renegotiation->exchange.received);
 	struct text_pair pair;
 	int r;
 
 	while ((r = text_pair_next(&text, &pair)) == 1)
 		if (!renegotiation_take(renegotiation, &pair, answers))
 			return false;
-	text_keys_clear(&renegotiation->received);
+	text_keys_clear(&renegotiation->exchange.received);
 	return r == 0;
 }
 
-/* Return: false when the response cannot be what the exchange goes on with (§11.11.1, §11.11.4). */
-static bool renegotiation_legal(struct renegotiation *renegotiation,
-				const struct bhs_text_response *response)
+static enum renegotiation_verdict renegotiation_whole(struct renegotiation *renegotiation,
+						      bool final)
 {
-	bool final = response->flags & PDU_FINAL, more = response->flags & TEXT_CONTINUE;
-	bool tag = be32_get(response->target_transfer_tag) != RESERVED_TAG;
+	enum renegotiation_verdict verdict = RENEGOTIATION_FAILED;
+	struct text_keys answers;
 
-	return !(final && more) && final != tag &&
-	       ++renegotiation->exchanges <= RENEGOTIATION_EXCHANGES_MAX;
+	text_keys_init(&answers, TEXT_EXCHANGE_SAY_MAX);
+	if (renegotiation_read(renegotiation, &answers)) {
+		if (!final && text_exchange_say(&renegotiation->exchange, &answers))
+			verdict = RENEGOTIATION_GOES_ON;
+		else if (final && answers.length == 0 && !answers.error)
+			verdict = RENEGOTIATION_AGREED; /* no question is left open (§6.4) */
+	}
+	text_keys_deinit(&answers);
+	return verdict;
 }
 
-/* One response. Return: false when the negotiation has failed. */
-static bool renegotiation_step(struct renegotiation *renegotiation,
-			       const struct bhs_text_response *response, const uint8_t *data,
-			       struct text_keys *answers)
+static enum renegotiation_verdict renegotiation_step(struct renegotiation *renegotiation,
+						     enum text_exchange_step step)
 {
-	if (!renegotiation_legal(renegotiation, response) ||
-	    text_keys_append(&renegotiation->received, data,
-			     be24_get(response->data_segment_length)) < 0)
-		return false;
-	if (!(response->flags & TEXT_CONTINUE) && !renegotiation_read(renegotiation, answers))
-		return false;
-	if (response->flags & PDU_FINAL)
-		return answers->length == 0; /* no question may be left without an answer (§6.4) */
-	renegotiation->target_transfer_tag = be32_get(response->target_transfer_tag);
-	renegotiation->lun = response->lun;
-	return renegotiation_say(renegotiation, answers);
+	switch (step) {
+	case TEXT_EXCHANGE_UNASKED:
+		return RENEGOTIATION_UNASKED;
+	case TEXT_EXCHANGE_MORE:
+		return RENEGOTIATION_GOES_ON;
+	case TEXT_EXCHANGE_TURN:
+	case TEXT_EXCHANGE_FINAL:
+		return renegotiation_whole(renegotiation, step == TEXT_EXCHANGE_FINAL);
+	default:
+		return RENEGOTIATION_FAILED;
+	}
 }
 
 enum renegotiation_verdict renegotiation_response(struct renegotiation *renegotiation,
 						  const struct bhs_text_response *response,
 						  const uint8_t *data)
 {
-	struct text_keys answers;
-	bool went_well;
+	enum renegotiation_verdict verdict = renegotiation_step(
+		renegotiation, text_exchange_response(&renegotiation->exchange, response, data));
 
-	if (!renegotiation->active || renegotiation->due ||
-	    be32_get(response->initiator_task_tag) != renegotiation->initiator_task_tag)
-		return RENEGOTIATION_UNASKED;
-	text_keys_init(&answers, sizeof(renegotiation->text));
-	went_well = renegotiation_step(renegotiation, response, data, &answers);
-	text_keys_deinit(&answers);
-	if (went_well && renegotiation->due)
-		return RENEGOTIATION_GOES_ON;
-	renegotiation_end(renegotiation);
-	return went_well ? RENEGOTIATION_AGREED : RENEGOTIATION_FAILED;
+	if (verdict == RENEGOTIATION_AGREED || verdict == RENEGOTIATION_FAILED)
+		renegotiation_end(renegotiation);
+	return verdict;
 }

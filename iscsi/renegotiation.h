@@ -12,23 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "iscsi/task.h"
-#include "iscsi/text_keys.h"
+#include "iscsi/text_exchange.h"
 
-#define RENEGOTIATION_TEXT_MAX	    8192u /* bytes that we take in one exchange */
+#define RENEGOTIATION_TEXT_MAX	    8192u /* bytes that we take in one logical text */
 #define RENEGOTIATION_EXCHANGES_MAX 16
 
 struct renegotiation {
-	bool active; /* from the start to its end */
-	bool due;    /* a request is to be sent */
-	uint32_t initiator_task_tag, target_transfer_tag;
-	be64 lun;
-	unsigned exchanges;
+	struct text_exchange exchange;
 	uint32_t declared; /* the target's MaxRecvDataSegmentLength; 0 = it told none */
-	struct text_keys received;
-	/* The kernel may still read it after the end: it stays where it is. */
-	char text[1024];
-	uint32_t text_length; /* bytes */
 };
 
 enum renegotiation_verdict {
@@ -50,10 +41,6 @@ void renegotiation_end(struct renegotiation *renegotiation);
  */
 bool renegotiation_start(struct renegotiation *renegotiation, uint32_t initiator_task_tag,
 			 uint32_t max_recv_data_segment_length);
-
-/** renegotiation_next_pdu() - immediate: @cmd_sn is not consumed. Return: false: none is due */
-bool renegotiation_next_pdu(struct renegotiation *renegotiation, uint32_t cmd_sn,
-			    struct pdu_slot *slot);
 
 /** renegotiation_response() - after RENEGOTIATION_AGREED and _FAILED it has ended */
 enum renegotiation_verdict renegotiation_response(struct renegotiation *renegotiation,

@@ -65,6 +65,7 @@ static void session_ended(struct connection *connection, enum connection_end end
 {
 	struct session *session = connection_owner(connection);
 	enum session_loss loss = loss_of_end[end];
+	struct target_request *request;
 	struct scsi_command *command;
 	struct list commands, requests;
 
@@ -74,7 +75,7 @@ static void session_ended(struct connection *connection, enum connection_end end
 	logical_units_set_up(&session->units, false);
 	session_collect_commands(session, &commands);
 	session_collect_requests(session, end == CONNECTION_CLOSED_BY_TARGET, &requests);
-	renegotiation_end(&session->renegotiation);
+	request = session_text_end(session);
 	ring_timer_disarm(session->ring, &session->management_timer);
 	ring_timer_disarm(session->ring, &session->logout_timer);
 	ring_timer_disarm(session->ring, &session->async_timer);
@@ -89,6 +90,8 @@ static void session_ended(struct connection *connection, enum connection_end end
 	while ((command = list_pop(&commands, struct scsi_command, link)))
 		command->done(command);
 	session_end_requests(&requests);
+	if (request)
+		request->done(request);
 }
 
 /* Units. */
@@ -262,7 +265,7 @@ int session_attach(struct session *session, int fd, const struct negotiated *neg
 	session->cmd_sn = outcome->cmd_sn;
 	session->max_cmd_sn = outcome->max_cmd_sn;
 	task_management_init(&session->management);
-	renegotiation_init(&session->renegotiation);
+	session_text_init(session);
 	async_queue_init(&session->async);
 	session->nop_reply_count = 0;
 	session->ping_due = false;

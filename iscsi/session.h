@@ -23,6 +23,7 @@ struct nexus;
 struct ring;
 struct scsi_command;
 struct session;
+struct target_request;
 
 struct session_settings {
 	uint16_t
@@ -120,6 +121,17 @@ void session_logout(struct session *session);
  * a function that is not offered here (ABORT TASK is nexus_abort()).
  */
 int session_manage(struct session *session, struct management_request *request);
+
+/**
+ * session_send_targets() - ask the target for its own portals (target_query.h)
+ * @request: stays the caller's, alive until its done() has run
+ *
+ * There is no time limit: a target that pings and never answers keeps it until the session ends.
+ * Source: RFC 7143 appendix C
+ * Return: 0, and done() runs exactly once, perhaps inside this call; otherwise it never runs:
+ * -ENOTCONN while no new work is taken; -EBUSY while another one is under way.
+ */
+int session_send_targets(struct session *session, struct target_request *request);
 
 const struct session_statistics *session_get_statistics(const struct session *session);
 

@@ -8,6 +8,7 @@
  *     session.c (life, units, the end of a connection)
  *         -> session_receive.c (one handler for each opcode), session_send.c (what goes out next)
  *             -> session_reject.c (what a Reject means)
+ *                 -> session_text.c (negotiation and SendTargets)
  *                 -> session_recovery.c (ErrorRecoveryLevel 1 only)
  *                 -> session_management.c (task management functions and what they end)
  *                     -> session_tasks.c (tags, aborts, deadlines)
@@ -20,6 +21,7 @@
 #include "iscsi/recovery.h"
 #include "iscsi/renegotiation.h"
 #include "iscsi/session.h"
+#include "iscsi/target_query.h"
 #include "iscsi/task.h"
 #include "iscsi/task_management.h"
 #include "scsi/command.h"
@@ -84,6 +86,9 @@ struct session {
 	uint16_t tag_counter;
 
 	struct renegotiation renegotiation;
+	bool renegotiation_wanted; /* when the query is over */
+	struct target_query query;
+	struct target_request *query_waiting; /* for the end of the negotiation */
 
 	struct async_queue async;
 	struct ring_timer async_timer; /* runs to the end of the queue's window */
@@ -140,6 +145,18 @@ uint32_t session_ping_answered(struct session *session);
 /* session_reject.c */
 int session_reject(struct session *session, const struct bhs *bhs, const uint8_t *data,
 		   const char **why);
+
+/* session_text.c */
+void session_text_init(struct session *session);
+/** session_text_end() - the connection ended. Return: whose done() is to be run; NULL: nobody's */
+struct target_request *session_text_end(struct session *session);
+/** session_renegotiate() - the target wants it */
+void session_renegotiate(struct session *session);
+bool session_next_text(struct session *session, struct pdu_slot *slot);
+int session_text_response(struct session *session, const struct bhs *bhs, const uint8_t *data,
+			  const char **why);
+/** session_text_rejected() - the request with this tag was */
+void session_text_rejected(struct session *session, be32 initiator_task_tag);
 
 /* session_management.c */
 int session_management_response(struct session *session, const struct bhs *bhs, const uint8_t *data,

@@ -175,40 +175,6 @@ static void session_async_read(const struct bhs_async_message *async, const uint
 	memcpy(ret->sense, reader.at, ret->sense_length);
 }
 
-static void session_renegotiate(struct session *session)
-{
-	if (!session->logout_wanted &&
-	    renegotiation_start(&session->renegotiation, TAG_TEXT | session->tag_counter++,
-				session->negotiated.max_recv_data_segment_length))
-		connection_kick(session->connection);
-}
-
-static int session_text_response(struct session *session, const struct bhs *bhs,
-				 const uint8_t *data, const char **why)
-{
-	struct renegotiation *renegotiation = &session->renegotiation;
-	uint32_t cap = session->negotiated.max_xmit_cap;
-
-	session->statistics.textrsp_pdus++;
-	switch (renegotiation_response(renegotiation, (const struct bhs_text_response *)bhs,
-				       data)) {
-	case RENEGOTIATION_GOES_ON:
-		connection_kick(session->connection);
-		break;
-	case RENEGOTIATION_AGREED:
-		if (renegotiation->declared)
-			session->negotiated.max_xmit_data_segment_length =
-				cap ? MIN(renegotiation->declared, cap) : renegotiation->declared;
-		break;
-	case RENEGOTIATION_FAILED: /* and everything stays as it was (§7.12 b) */
-		break;
-	case RENEGOTIATION_UNASKED:
-		*why = "text response without a request";
-		return -EPROTO;
-	}
-	return 0;
-}
-
 static int session_async(struct session *session, const struct bhs *bhs, const uint8_t *data,
 			 const char **why)
 {

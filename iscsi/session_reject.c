@@ -90,8 +90,7 @@ int session_reject(struct session *session, const struct bhs *bhs, const uint8_t
 		return session->recovery ? session_recovery_reject(session, reject, rejected, why)
 					 : -EPROTO;
 	case PDU_TEXT_REQUEST:
-		/* A negotiation that failed leaves everything as it was (§7.12 b). */
-		renegotiation_end(&session->renegotiation);
+		session_text_rejected(session, rejected->initiator_task_tag);
 		return 0;
 	default:
 		return -EPROTO;

@@ -83,14 +83,6 @@ static bool session_next_ping(struct session *session, struct pdu_slot *slot)
 	return true;
 }
 
-static bool session_next_text(struct session *session, struct pdu_slot *slot)
-{
-	if (!renegotiation_next_pdu(&session->renegotiation, session->cmd_sn, slot))
-		return false;
-	session->statistics.text_pdus++;
-	return true;
-}
-
 static bool session_next_management(struct session *session, struct pdu_slot *slot)
 {
 	if (!task_management_next_pdu(&session->management, session->cmd_sn, slot))

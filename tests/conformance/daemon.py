@@ -335,6 +335,34 @@ def nothing_hurries_the_pause_that_a_target_asked_for(daemon, target):
     daemon.logout(NAME)
 
 
+def a_target_with_new_addresses_is_asked_for_them(daemon, target):
+    """SPC-4 3F/12-14, RFC 7143 appendix C: over the session that there is, and a new portal gets the
+    settings of the one that was asked"""
+    first, second, third = target.portals
+    daemon.discover(first)
+    for portal in (second, third):
+        daemon.iscsiadm(f"-m node -T {NAME} -p {portal} -o delete")
+    update(daemon, "node.session.timeo.replacement_timeout", "77")
+    daemon.login(NAME)
+    daemon.wait_for_paths(1)
+    device = daemon.by_path(NAME, first, 0)
+    target.say("on command read=1 #1 : answer 2 6 0x3f 0x12\n")
+    read_direct(device, 4096)
+    wait_for(lambda: third in daemon.iscsiadm("-m node").out, "no record of the third portal")
+    assert second in daemon.iscsiadm("-m node").out
+    record = daemon.iscsiadm(f"-m node -T {NAME} -p {third}").out
+    assert "node.session.timeo.replacement_timeout = 77" in record
+    assert len(daemon.session_ids()) == 1, "node.startup is manual: nobody logged in"
+    # by hand, and now with what logs in by itself
+    daemon.iscsiadm(f"-m node -T {NAME} -p {third} -o delete")
+    daemon.iscsiadm(f"-m node -T {NAME} -p {first} -o update -n node.startup -v automatic")
+    told = daemon.hawser(f"rediscover {NAME}").out
+    assert told.endswith(f"new portal of {NAME}: {third}\n"), told
+    daemon.wait_for_paths(2)
+    assert daemon.hawser(f"rediscover {NAME}").out.count(": done\n") == 2, "and nothing new"
+    daemon.logout(NAME)
+
+
 def update(daemon, key, value):
     daemon.iscsiadm(f"-m node -T {NAME} -o update -n {key} -v {value}")
 
@@ -346,11 +374,16 @@ def wait_for(holds, what):
         time.sleep(0.02)
 
 
-def run(build_dir, test, targets):
+def run(build_dir, test, targets, settings=""):
+    """settings: what its targets have to know before they listen"""
     if len(sys.argv) > 2 and test.__name__ not in sys.argv[2:]:
         return
     with tempfile.TemporaryDirectory() as folder:
-        fakes = [Target(build_dir) for _ in range(targets)]
+        file = os.path.join(folder, "target")
+        with open(file, "w") as out:
+            out.write(settings)
+        portals = max(1, settings.count("portal "))
+        fakes = [Target(build_dir, settings=file, portals=portals) for _ in range(targets)]
         daemon = Hawserd(Build(build_dir), folder)
         try:
             daemon.start()
@@ -384,6 +417,7 @@ def main():
     run(sys.argv[1], another_portal_group_than_the_record_says_is_refused, 1)
     run(sys.argv[1], a_connection_lost_without_a_word_is_made_again_at_once, 1)
     run(sys.argv[1], nothing_hurries_the_pause_that_a_target_asked_for, 1)
+    run(sys.argv[1], a_target_with_new_addresses_is_asked_for_them, 1, "portal 127.0.0.1\nportal 127.0.0.2\nportal 127.0.0.3\n")
     return 0
 
 

@@ -1015,6 +1015,15 @@ void manager_rescan(struct manager *manager, struct session_view *session, manag
 	      &(struct waiting){.operation = FAKE_OTHER, .done = done, .userdata = userdata});
 }
 
+void manager_rediscover(struct manager *manager, struct session_view *session,
+			manager_rediscovered *done, void *userdata)
+{
+	struct error none = ERROR_INIT;
+	struct node *fresh = session->node;
+
+	done(&none, &fresh, fresh ? 1 : 0, userdata);
+}
+
 void manager_reset(struct manager *manager, struct session_view *session, enum reset_scope scope,
 		   uint64_t number, manager_done *done, void *userdata)
 {

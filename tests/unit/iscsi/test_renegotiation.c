@@ -16,8 +16,8 @@ static void start(struct renegotiation *renegotiation, struct pdu_slot *slot)
 {
 	renegotiation_init(renegotiation);
 	assert_true(renegotiation_start(renegotiation, TAG, 262144));
-	assert_true(renegotiation_next_pdu(renegotiation, 9, slot));
-	assert_false(renegotiation_next_pdu(renegotiation, 9, slot));
+	assert_true(text_exchange_next_pdu(&renegotiation->exchange, 9, slot));
+	assert_false(text_exchange_next_pdu(&renegotiation->exchange, 9, slot));
 }
 
 static enum renegotiation_verdict answer(struct renegotiation *renegotiation, uint32_t tag,
@@ -64,7 +64,7 @@ static void one_is_under_way_at_a_time(void **state)
 	renegotiation_end(&renegotiation);
 	assert_true(renegotiation_start(&renegotiation, TAG + 1, 262144));
 	renegotiation_end(&renegotiation);
-	assert_false(renegotiation_next_pdu(&renegotiation, 9, &slot));
+	assert_false(text_exchange_next_pdu(&renegotiation.exchange, 9, &slot));
 }
 
 static void an_answer_to_nothing_is_told(void **state)
@@ -79,7 +79,7 @@ static void an_answer_to_nothing_is_told(void **state)
 	assert_true(renegotiation_start(&renegotiation, TAG, 262144));
 	assert_int_equal(answer(&renegotiation, TAG, PDU_FINAL, RESERVED_TAG, NULL, 0),
 			 RENEGOTIATION_UNASKED);
-	assert_true(renegotiation_next_pdu(&renegotiation, 9, &slot));
+	assert_true(text_exchange_next_pdu(&renegotiation.exchange, 9, &slot));
 	assert_int_equal(answer(&renegotiation, TAG + 1, PDU_FINAL, RESERVED_TAG, NULL, 0),
 			 RENEGOTIATION_UNASKED);
 	assert_int_equal(answer(&renegotiation, TAG, PDU_FINAL, RESERVED_TAG, NULL, 0),
@@ -126,12 +126,12 @@ static void an_exchange_without_end_is_given_up(void **state)
 	start(&renegotiation, &slot);
 	while (answer(&renegotiation, TAG, 0, 5, NULL, 0) == RENEGOTIATION_GOES_ON) {
 		assert_in_range(++rounds, 1, RENEGOTIATION_EXCHANGES_MAX);
-		assert_true(renegotiation_next_pdu(&renegotiation, 9, &slot));
+		assert_true(text_exchange_next_pdu(&renegotiation.exchange, 9, &slot));
 		assert_int_equal(slot.data_length, 0);
 		assert_int_equal(be32_get(slot.text_request.target_transfer_tag), 5);
 	}
 	assert_int_equal(rounds, RENEGOTIATION_EXCHANGES_MAX);
-	assert_false(renegotiation.active);
+	assert_false(renegotiation.exchange.active);
 }
 
 static void more_text_than_anybody_needs_is_given_up(void **state)
@@ -143,7 +143,7 @@ static void more_text_than_anybody_needs_is_given_up(void **state)
 	start(&renegotiation, &slot);
 	assert_int_equal(answer(&renegotiation, TAG, TEXT_CONTINUE, 5, text, sizeof(text)),
 			 RENEGOTIATION_GOES_ON);
-	assert_true(renegotiation_next_pdu(&renegotiation, 9, &slot));
+	assert_true(text_exchange_next_pdu(&renegotiation.exchange, 9, &slot));
 	assert_int_equal(answer(&renegotiation, TAG, TEXT_CONTINUE, 5, text, 1),
 			 RENEGOTIATION_FAILED);
 }
@@ -162,7 +162,7 @@ static void too_many_questions_are_given_up(void **state)
 	}
 	start(&renegotiation, &slot);
 	assert_int_equal(answer(&renegotiation, TAG, 0, 5, text, length), RENEGOTIATION_FAILED);
-	assert_false(renegotiation_next_pdu(&renegotiation, 9, &slot));
+	assert_false(text_exchange_next_pdu(&renegotiation.exchange, 9, &slot));
 }
 
 int main(void)
