@@ -38,6 +38,7 @@ static const struct {
 	{SCSI_MAINTENANCE_IN, SCSI_REPORT_TARGET_PORT_GROUPS, "REPORT TARGET PORT GROUPS"},
 	{SCSI_MAINTENANCE_IN, SCSI_REPORT_SUPPORTED_OPERATION_CODES,
 	 "REPORT SUPPORTED OPERATION CODES"},
+	{SCSI_MAINTENANCE_OUT, SCSI_SET_TARGET_PORT_GROUPS, "SET TARGET PORT GROUPS"},
 };
 /* clang-format on */
 
@@ -293,4 +294,15 @@ void cdb_report_target_port_groups(struct scsi_command *command, bool extended,
 	};
 
 	set(command, &cdb, sizeof(cdb), SCSI_DATA_IN, allocation_length);
+}
+
+void cdb_set_target_port_groups(struct scsi_command *command, uint32_t parameter_length)
+{
+	struct cdb_maintenance_out cdb = {
+		.opcode = SCSI_MAINTENANCE_OUT,
+		.service_action = SCSI_SET_TARGET_PORT_GROUPS,
+		.parameter_list_length = be32_of(parameter_length),
+	};
+
+	set(command, &cdb, sizeof(cdb), SCSI_DATA_OUT, parameter_length);
 }

@@ -34,12 +34,14 @@ enum scsi_opcode {
 	SCSI_SERVICE_ACTION_IN_16 = 0x9e,
 	SCSI_REPORT_LUNS = 0xa0,
 	SCSI_MAINTENANCE_IN = 0xa3,
+	SCSI_MAINTENANCE_OUT = 0xa4,
 };
 
 /* Service actions, in bits 4-0 of byte 1. */
 #define SCSI_SERVICE_ACTION_MASK	      0x1f
 #define SCSI_READ_CAPACITY_16		      0x10 /* of SERVICE ACTION IN(16) */
 #define SCSI_REPORT_TARGET_PORT_GROUPS	      0x0a /* of MAINTENANCE IN */
+#define SCSI_SET_TARGET_PORT_GROUPS	      0x0a /* of MAINTENANCE OUT */
 #define SCSI_REPORT_SUPPORTED_OPERATION_CODES 0x0c /* of MAINTENANCE IN */
 
 /* Flags in byte 1 of the block commands, as arguments to the functions below. */
@@ -113,6 +115,16 @@ struct cdb_maintenance_in {
 	uint8_t control;
 };
 static_assert(sizeof(struct cdb_maintenance_in) == 12, "SPC-4 §6.35, §6.37");
+
+struct cdb_maintenance_out {
+	uint8_t opcode;
+	uint8_t service_action;
+	uint8_t reserved[4];
+	be32 parameter_list_length;
+	uint8_t reserved2;
+	uint8_t control;
+};
+static_assert(sizeof(struct cdb_maintenance_out) == 12, "SPC-4 §6.45");
 
 struct cdb_16 { /* READ, WRITE, SYNCHRONIZE CACHE, WRITE SAME, READ CAPACITY */
 	uint8_t opcode;
@@ -204,3 +216,6 @@ void cdb_report_supported_operation_code(struct scsi_command *command, uint8_t o
 /** cdb_report_target_port_groups() - @extended: with the extended header (transition time) */
 void cdb_report_target_port_groups(struct scsi_command *command, bool extended,
 				   uint32_t allocation_length);
+
+/** cdb_set_target_port_groups() - @parameter_length: bytes of the data-out */
+void cdb_set_target_port_groups(struct scsi_command *command, uint32_t parameter_length);

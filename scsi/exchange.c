@@ -115,7 +115,8 @@ static void command_done(struct scsi_command *command)
 int exchange_send(struct exchange *exchange)
 {
 	exchange->tries = 1;
-	exchange->command.timeout_ms = EXCHANGE_TIMEOUT_MS;
+	exchange->command.timeout_ms =
+		exchange->timeout_ms ? exchange->timeout_ms : EXCHANGE_TIMEOUT_MS;
 	exchange->command.done = command_done;
 	return nexus_execute(exchange->nexus, &exchange->command);
 }

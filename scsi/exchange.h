@@ -44,6 +44,7 @@ struct exchange {
 	/** after exchange_cancel(), once nothing is in flight: free the owner */
 	void (*released)(struct exchange *exchange);
 
+	uint32_t timeout_ms; /* of each command; 0 = EXCHANGE_TIMEOUT_MS */
 	bool cancelled;
 	unsigned attentions, tries;
 };

@@ -270,6 +270,11 @@ int fake_target_new(const char *script, struct fake_target **ret,
 		target->unit->physical_exponent = (uint8_t)target->settings.physical_exponent;
 		target->unit->read_only = target->settings.read_only;
 		target->unit->tells_resets = target->settings.attentions;
+		target->unit->tpgs = (uint8_t)target->settings.tpgs;
+		target->unit->transition_s = (uint8_t)target->settings.transition_s;
+		target->unit->port_group_count = target->settings.port_group_count;
+		memcpy(target->unit->port_groups, target->settings.port_groups,
+		       sizeof(target->unit->port_groups));
 		target->next_tag = target->settings.first_tag;
 	}
 	if (r == 0) {

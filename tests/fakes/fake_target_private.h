@@ -11,6 +11,7 @@
 
 #include "scsi/command.h"
 #include "tests/fakes/fake_target.h"
+#include "tests/fakes/fake_unit.h"
 
 #define FAKE_TASKS_MAX	  1024
 #define FAKE_KEYS_MAX	  40
@@ -110,6 +111,9 @@ struct fake_settings {
 	bool status_in_data;
 	uint32_t leaves_tasks; /* withheld commands survive the reinstatement of their session */
 	uint32_t physical_exponent, attentions, read_only;
+	uint32_t tpgs, transition_s;
+	struct fake_port_group port_groups[FAKE_PORT_GROUPS_MAX]; /* before there is a unit */
+	size_t port_group_count;
 	uint64_t blocks;
 	uint32_t block_size;
 	struct fake_portal portals[FAKE_PORTALS_MAX];

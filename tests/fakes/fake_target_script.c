@@ -114,6 +114,13 @@ static const struct text_name verbs[] = {
 };
 /* clang-format on */
 
+/* As REPORT TARGET PORT GROUPS has them. */
+static const struct text_name access_states[] = {
+	{0x0, "optimized"},	{0x1, "non-optimized"}, {0x2, "standby"},
+	{0x3, "unavailable"},	{0x4, "lba-dependent"}, {0xe, "offline"},
+	{0xf, "transitioning"},
+};
+
 /* One line, cut into words; a word in quotes keeps its blanks. */
 struct words {
 	char *memory;
@@ -611,6 +618,35 @@ static int set_unit(struct fake_target *target, struct words *words)
 	return 0;
 }
 
+/* port-group ID STATE [preferred]: every initiator is told, when there is one */
+static int set_port_group(struct fake_target *target, struct words *words)
+{
+	struct fake_settings *settings = &target->settings;
+	const char *state, *word;
+	uint32_t id;
+	int code;
+
+	if (set_number(words, &id) < 0)
+		return -EINVAL;
+	state = next_word(words);
+	if (!state || text_value_of(access_states, ARRAY_SIZE(access_states), state, &code) < 0)
+		return wrong(words, "no such access state", state);
+	word = next_word(words);
+	if (word && strcmp(word, "preferred") != 0)
+		return wrong(words, "unexpected", word);
+	if (target->running) {
+		if (!fake_unit_set_port_group(target->unit, (uint16_t)id, (uint8_t)code, word))
+			return wrong(words, "too many port groups", NULL);
+		fake_unit_tell_access(target->unit);
+		return 0;
+	}
+	if (settings->port_group_count == FAKE_PORT_GROUPS_MAX)
+		return wrong(words, "too many port groups", NULL);
+	settings->port_groups[settings->port_group_count++] = (struct fake_port_group){
+		.id = (uint16_t)id, .state = (uint8_t)code, .preferred = word, .status = 2};
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	size_t offset;
@@ -624,6 +660,8 @@ static const struct {
 	{"leaves-tasks", offsetof(struct fake_settings, leaves_tasks)},
 	{"chap-algorithm", offsetof(struct fake_settings, chap_algorithm)},
 	{"physical-exponent", offsetof(struct fake_settings, physical_exponent)},
+	{"tpgs", offsetof(struct fake_settings, tpgs)},
+	{"transition-time", offsetof(struct fake_settings, transition_s)},
 	{"read-only", offsetof(struct fake_settings, read_only)},
 	{"attentions", offsetof(struct fake_settings, attentions)},
 };
@@ -645,6 +683,8 @@ static int run_setting(struct fake_target *target, struct words *words, const ch
 		return set_portal(target, words);
 	if (strcmp(word, "want") == 0)
 		return set_key(target, words);
+	if (strcmp(word, "port-group") == 0)
+		return set_port_group(target, words);
 	if (strcmp(word, "unit") == 0)
 		return set_unit(target, words);
 	if (strcmp(word, "status-in-data") == 0) {

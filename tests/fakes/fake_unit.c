@@ -41,6 +41,7 @@ struct fake_unit *fake_unit_new(uint64_t blocks, uint32_t block_size)
 		.max_unmap_blocks = 1 << 20,
 		.max_unmap_descriptors = 16,
 		.max_compare_blocks = 255,
+		.passive_state = 2,
 		.holder = -1,
 		.reserved_by = -1,
 		.mapped_blocks = blocks,
@@ -283,6 +284,10 @@ static const struct row {
 	 "\x1f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0"},
 	{SCSI_REPORT_LUNS, NO_ACTION, report_luns, FAKE_FREE, false, 0,
 	 "\0\xff\0\0\0\xff\xff\xff\xff\0"},
+	{SCSI_MAINTENANCE_IN, 0x0a, fake_report_port_groups, FAKE_FREE, false, 0,
+	 "\xff\0\0\0\0\xff\xff\xff\xff\0"},
+	{SCSI_MAINTENANCE_OUT, 0x0a, fake_set_port_groups, FAKE_SETTINGS, false, 0,
+	 "\x1f\0\0\0\0\xff\xff\xff\xff\0"},
 	{SCSI_MAINTENANCE_IN, 0x0c, report_opcodes, FAKE_SETTINGS, false, 0,
 	 "\x1f\x87\xff\xff\xff\xff\xff\xff\xff\0"},
 	{FAKE_READ_12, NO_ACTION, fake_read, FAKE_READS, true, 0xf8, NULL},
@@ -310,6 +315,10 @@ static bool has(const struct fake_unit *unit, const struct row *row)
 		return unit->write_same && !(row->opcode == SCSI_WRITE_SAME_16 && unit->no_16);
 	case SCSI_UNMAP:
 		return unit->unmap;
+	case SCSI_MAINTENANCE_IN:
+		return row->action != SCSI_REPORT_TARGET_PORT_GROUPS || unit->tpgs != 0;
+	case SCSI_MAINTENANCE_OUT:
+		return unit->tpgs != 0;
 	case FAKE_COMPARE_AND_WRITE:
 		return unit->max_compare_blocks > 0 && !unit->no_16;
 	default:
@@ -493,6 +502,8 @@ void fake_unit_execute(struct fake_unit *unit, struct scsi_command *command,
 		return fake_refuse(&request, find_row(unit, opcode, NO_ACTION)
 						     ? FAKE_INVALID_IN_CDB
 						     : FAKE_INVALID_OPCODE);
+	if (fake_access_refuses(&request))
+		return;
 	if (fake_conflicts(&request, row->access)) {
 		fake_good(&request);
 		command->result.status = SCSI_RESERVATION_CONFLICT;

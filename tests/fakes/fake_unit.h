@@ -27,6 +27,16 @@ struct fake_registrant {
 	uint8_t attention[2]; /* unit attention that waits for its next command: ASC, ASCQ */
 };
 
+#define FAKE_PORT_GROUPS_MAX 8
+
+/* How the unit is reached through one target port group. */
+struct fake_port_group {
+	uint16_t id;
+	uint8_t state; /* as on the wire */
+	bool preferred;
+	uint8_t status;
+};
+
 /* Which way a command came. */
 struct fake_origin {
 	const char *initiator; /* its port as in a TransportID, "iqn…,i,0x8…"; NULL: not told */
@@ -60,6 +70,15 @@ struct fake_unit {
 	uint32_t max_unmap_blocks, max_unmap_descriptors, unmap_granularity_blocks;
 	uint64_t max_write_same_blocks;
 	uint8_t tpgs;
+
+	/* how it is reached; a group that is not told does everything. See also tpgs */
+	struct fake_port_group port_groups[FAKE_PORT_GROUPS_MAX];
+	size_t port_group_count;
+	uint8_t transition_s;	 /* implicit transition time */
+	uint8_t passive_state;	 /* what SET TARGET PORT GROUPS makes of who was optimized: 2 */
+	bool no_extended_header; /* of REPORT TARGET PORT GROUPS: 5/24/00 */
+	bool refuses_activation; /* SET TARGET PORT GROUPS: 5/67/0A */
+	unsigned access_reports, activations; /* how often each was carried out */
 
 	/* what commands made of it; MODE SELECT, START STOP UNIT */
 	bool descriptor_sense, software_read_only, stopped;
@@ -106,6 +125,11 @@ void fake_unit_wwid(const struct fake_unit *unit, char wwid[34]);
 /** fake_unit_execute() - do what the CDB says and fill @command->result; done() is not called */
 void fake_unit_execute(struct fake_unit *unit, struct scsi_command *command,
 		       const struct fake_origin *origin);
+
+/** fake_unit_set_port_group() - @state as on the wire. Return: false when there are too many */
+bool fake_unit_set_port_group(struct fake_unit *unit, uint16_t id, uint8_t state, bool preferred);
+/** fake_unit_tell_access() - every nexus that is remembered hears 2A/06 with its next command */
+void fake_unit_tell_access(struct fake_unit *unit);
 
 /** fake_unit_nexus_lost() - its session has ended: RESERVE(6) ends, registrations stay */
 void fake_unit_nexus_lost(struct fake_unit *unit, const struct fake_origin *origin);

@@ -56,6 +56,8 @@ enum fake_asc {
 	FAKE_RESERVATIONS_PREEMPTED = 0x2a03,
 	FAKE_RESERVATIONS_RELEASED = 0x2a04,
 	FAKE_REGISTRATIONS_PREEMPTED = 0x2a05,
+	FAKE_ACCESS_CHANGED = 0x2a06,
+	FAKE_SET_PORT_GROUPS_FAILED = 0x670a,
 	FAKE_INSUFFICIENT_RESOURCES = 0x5504,
 	FAKE_NOT_READY_START_IT = 0x0402,
 	FAKE_SAVING_NOT_SUPPORTED = 0x3900,
@@ -86,7 +88,8 @@ void fake_good(struct fake_request *request);
 /** fake_give() - parameter data, cut to @allocation_length of the CDB */
 void fake_give(struct fake_request *request, const struct writer *data, size_t allocation_length);
 
-/* fake_unit_inquiry.c, fake_unit_mode.c, fake_unit_blocks.c, fake_unit_reservations.c */
+/* fake_unit_inquiry.c, fake_unit_mode.c, fake_unit_blocks.c, fake_unit_reservations.c,
+ * fake_unit_access.c */
 
 fake_execute fake_inquiry;
 fake_execute fake_mode_sense, fake_mode_select, fake_start_stop;
@@ -96,6 +99,10 @@ fake_execute fake_read, fake_write, fake_write_verify, fake_verify, fake_pre_fet
 fake_execute fake_reserve_6, fake_release_6, fake_read_keys, fake_read_reservation,
 	fake_report_capabilities, fake_read_full_status, fake_register, fake_reserve, fake_release,
 	fake_clear, fake_preempt;
+
+fake_execute fake_report_port_groups, fake_set_port_groups;
+/** fake_access_refuses() - its port group does not do this now; then @request has its answer */
+bool fake_access_refuses(struct fake_request *request);
 
 /** fake_registrant_of() - who sent this; -1: nobody that it has to remember. @add: remember it */
 int fake_registrant_of(struct fake_unit *unit, const struct fake_origin *origin, bool add);

@@ -65,6 +65,8 @@ static void maintenance_commands_match_the_standard(void **state)
 	is(&c, "\xa3\x0a\0\0\0\0\0\0\x01\0\0\0", 12, SCSI_DATA_IN, 0x100);
 	cdb_report_target_port_groups(&c, true, 0x100);
 	is(&c, "\xa3\x2a\0\0\0\0\0\0\x01\0\0\0", 12, SCSI_DATA_IN, 0x100);
+	cdb_set_target_port_groups(&c, 8);
+	is(&c, "\xa4\x0a\0\0\0\0\0\0\0\x08\0\0", 12, SCSI_DATA_OUT, 8);
 }
 
 static void reads_and_writes_carry_address_length_and_flags(void **state)
