@@ -269,6 +269,8 @@ static void blame(struct dispatch *dispatch, const struct map_command *command, 
 {
 	if (command->ended || path->fence)
 		return; /* by no fault of its path: the fence resets the unit, perhaps */
+	if (path->barred)
+		return; /* nor of its own: its target port group does no I/O */
 	path->statistics.errors++;
 	if (command->login != path->login)
 		return; /* a late one of a nexus that is gone */
@@ -412,10 +414,15 @@ static void (*const acts[RETRY_ACTION_COUNT])(struct dispatch *dispatch,
 	[RETRY_GUARD] = act_guard,
 };
 
-static void heed_flags(struct dispatch *dispatch, struct path *path, const struct retry_rule *rule,
+static void heed_flags(struct dispatch *dispatch, const struct map_command *command,
+		       struct path *path, const struct retry_rule *rule,
 		       const struct scsi_sense *sense)
 {
 	unsigned flags = rule->verdict.flags;
+
+	if ((flags & RETRY_ACCESS) &&
+	    dispatch->owner->access(dispatch, path, sense, command->sent_ns))
+		flags &= ~(unsigned)RETRY_ATTENTION; /* it was attended to */
 
 	if (flags & RETRY_DEFERRED_ERROR)
 		dispatch->deferred_error = true;
@@ -442,8 +449,8 @@ static const struct retry_rule *take_back(struct dispatch *dispatch, struct map_
 		path_abort_before(path, command);
 	path_returned(path, command, action == RETRY_DONE, now(dispatch));
 	if (rule->verdict.flags)
-		heed_flags(dispatch, path, rule, &sense);
-	if (path_state_carries(path->state) && !path_usable(path))
+		heed_flags(dispatch, command, path, rule, &sense);
+	if (path_state_carries(path->state) && !path_alive(path))
 		path_lost(path, "connection lost");
 	if (command->scsi.result.outcome == SCSI_COMPLETED &&
 	    command->scsi.result.status == SCSI_TASK_SET_FULL)

@@ -29,6 +29,12 @@ struct dispatch_owner {
 	/** a result asks for somebody's attention; @sense says why */
 	void (*attention)(struct dispatch *dispatch, struct path *path,
 			  const struct scsi_sense *sense);
+	/**
+	 * @sense of a command that was sent at @sent_ns tells of the path's target port group
+	 * Return: that is looked after, and nobody's attention is needed
+	 */
+	bool (*access)(struct dispatch *dispatch, struct path *path, const struct scsi_sense *sense,
+		       uint64_t sent_ns);
 	/** @ghosts are no longer guarded against, although nobody fenced them */
 	void (*guard_expired)(struct dispatch *dispatch, unsigned ghosts);
 	/** writes on @path wait for a fence longer than one takes; once for each loss */

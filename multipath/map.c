@@ -26,10 +26,16 @@ struct map {
 	unsigned path_count;
 	uint64_t slots; /* bit per slot in use */
 	struct fence_settings fence;
+	enum grouping grouping;
+	unsigned active_group;	     /* from 1; 0 = none */
+	struct grouped_paths groups; /* which belong together, the best first */
+	struct failback failback;    /* which of them is in use */
+	struct port_groups port_groups;
 	struct path_group group;
 	struct dispatch dispatch;
 	struct ring_timer no_path_timer;
 	struct ring_timer health_timer; /* for what time does to the states of paths */
+	struct ring_timer failback_timer;
 };
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -64,14 +70,23 @@ static void set_state(struct map *map, enum map_state to)
 		map->observer->map_changed(map, from, map->userdata);
 }
 
-static unsigned count_usable(const struct map *map)
+static unsigned count(const struct map *map, bool (*fits)(const struct path *path))
 {
 	const struct path *path;
-	unsigned count = 0;
+	unsigned n = 0;
 
 	list_for_each (path, &map->paths, link)
-		count += path_usable(path);
-	return count;
+		n += fits(path);
+	return n;
+}
+
+/* How long commands wait for a path: as set, and for a port group as long as a target may take. */
+static int32_t patience_ms(const struct map *map)
+{
+	int32_t set_ms = map->no_path_retry_ms;
+
+	return set_ms < 0 ? set_ms
+			  : MAX(set_ms, (int32_t)port_groups_patience_ms(&map->port_groups));
 }
 
 /*
@@ -80,9 +95,9 @@ static unsigned count_usable(const struct map *map)
  */
 static void start_no_path_clock(struct map *map)
 {
-	if (map->state == MAP_NO_PATH_QUEUEING && map->no_path_retry_ms > 0 &&
+	if (map->state == MAP_NO_PATH_QUEUEING && map->no_path_retry_ms >= 0 &&
 	    map->dispatch.commands > 0 && !ring_timer_armed(&map->no_path_timer))
-		ring_timer_arm(map->ring, &map->no_path_timer, (uint64_t)map->no_path_retry_ms);
+		ring_timer_arm(map->ring, &map->no_path_timer, (uint64_t)MAX(patience_ms(map), 1));
 }
 
 static void give_up(struct map *map)
@@ -119,7 +134,7 @@ static void lose_last_path(struct map *map)
 	}
 	if (map->state == MAP_NO_PATH_FAILING)
 		return;
-	if (map->no_path_retry_ms == 0) {
+	if (patience_ms(map) == 0) {
 		give_up(map);
 		return;
 	}
@@ -128,14 +143,85 @@ static void lose_last_path(struct map *map)
 }
 
 /* A silent target is given its full time by the only path, and by no other. */
-static void tell_last_path(struct map *map, unsigned usable)
+static void tell_last_path(struct map *map, unsigned alive)
 {
 	struct path *path;
 
 	list_for_each (path, &map->paths, link) {
-		if (path_usable(path))
-			path_set_last(path, usable == 1);
+		if (path_alive(path))
+			path_set_last(path, alive == 1);
 	}
+}
+
+/* --- path groups --- */
+
+static uint64_t proven_paths(const struct map *map)
+{
+	const struct path *path;
+	uint64_t proven = 0;
+
+	list_for_each (path, &map->paths, link)
+		proven |= path->state == PATH_ACTIVE && path_usable(path) ? path_bit(path) : 0;
+	return proven;
+}
+
+/* The one in use first, then the others in their order. */
+static void set_tiers(struct map *map, unsigned active)
+{
+	uint64_t tiers[PATH_SLOTS];
+	unsigned n = 0;
+
+	if (active != FAILBACK_NO_GROUP)
+		tiers[n++] = map->groups.sets[active].members;
+	for (unsigned i = 0; i < map->groups.count; i++) {
+		if (i != active)
+			tiers[n++] = map->groups.sets[i].members;
+	}
+	if (n > 0)
+		path_group_set_tiers(&map->group, tiers, n);
+}
+
+/* Return: some path is in another group than before */
+static bool number_groups(struct map *map)
+{
+	struct path *path;
+	bool changed = false;
+
+	for (unsigned i = 0; i < map->groups.count; i++) {
+		list_for_each (path, &map->paths, link) {
+			if (!(path_bit(path) & map->groups.sets[i].members))
+				continue;
+			changed |= path->group != i + 1;
+			path->group = i + 1;
+		}
+	}
+	return changed;
+}
+
+/* @told: the target has said something new of its port groups */
+static void form_groups(struct map *map, bool told)
+{
+	uint64_t now_ns = ring_now_ns(map->ring), members = map->failback.members;
+	unsigned active, number = map->active_group;
+
+	grouping_form(map->grouping, &map->paths, &map->groups);
+	active = failback_choose(&map->failback, &map->groups, proven_paths(map), told, now_ns);
+	set_tiers(map, active);
+	map->active_group = active == FAILBACK_NO_GROUP ? 0 : active + 1;
+	if (map->failback.due_ns == UINT64_MAX)
+		ring_timer_disarm(map->ring, &map->failback_timer);
+	else
+		ring_timer_arm(map->ring, &map->failback_timer,
+			       (map->failback.due_ns - now_ns) / NS_PER_MS + 1);
+	if ((number_groups(map) || told || number != map->active_group ||
+	     members != map->failback.members) &&
+	    map->observer->groups_changed)
+		map->observer->groups_changed(map, map->userdata);
+}
+
+static void failback_due(struct ring_timer *timer)
+{
+	form_groups(container_of(timer, struct map, failback_timer), false);
 }
 
 /* Paths that only failed too many commands are better than none. */
@@ -150,19 +236,20 @@ static bool reinstate_paths(struct map *map)
 }
 
 /* After every change of the set of usable paths. */
-static void update(struct map *map)
+static void update(struct map *map, bool told)
 {
-	unsigned usable = count_usable(map);
+	unsigned alive = count(map, path_alive);
 
-	if (usable == 0) {
+	form_groups(map, told);
+	tell_last_path(map, alive);
+	if (count(map, path_usable) == 0) {
 		/* A path that came back has been here itself. */
 		if (!reinstate_paths(map))
 			lose_last_path(map);
 		return;
 	}
-	tell_last_path(map, usable);
 	ring_timer_disarm(map->ring, &map->no_path_timer);
-	set_state(map, usable == map->path_count ? MAP_OK : MAP_DEGRADED);
+	set_state(map, alive == map->path_count ? MAP_OK : MAP_DEGRADED);
 	dispatch_resume(&map->dispatch);
 }
 
@@ -195,14 +282,19 @@ static void health_due(struct ring_timer *timer)
 static void path_changed(struct path *path, enum path_state from, const char *reason)
 {
 	struct map *map = path->map;
+	bool carried = path_state_carries(from), carries = path_state_carries(path->state);
 
+	if (!carried && carries)
+		port_groups_join(&map->port_groups, path);
+	else if ((carried && !carries) || path->state == PATH_SUSPECT)
+		port_groups_ask(&map->port_groups, NULL); /* that may be why */
 	path_group_update(&map->group, path);
 	if (map->observer->path_changed)
 		map->observer->path_changed(map, path, from, reason, map->userdata);
 	/* Silence of one path speaks against it only while another one does better. */
 	if (path->state == PATH_SUSPECT && path_group_has_better(&map->group, path))
 		path_strike(path, "suspect again and again");
-	update(map);
+	update(map, false);
 	set_health_timer(map);
 	if (path->state == PATH_SUSPECT)
 		dispatch_path_suspect(&map->dispatch, path);
@@ -269,10 +361,56 @@ static void fence_wanted(struct dispatch *dispatch, struct path *path)
 		map->observer->fence_wanted(map, path, map->userdata);
 }
 
+static bool access_sense(struct dispatch *dispatch, struct path *path,
+			 const struct scsi_sense *sense, uint64_t sent_ns)
+{
+	return port_groups_sense(&map_of(dispatch)->port_groups, path, sense, sent_ns);
+}
+
 static const struct dispatch_owner dispatch_owner = {
 	.attention = attention,
+	.access = access_sense,
 	.guard_expired = guard_expired,
 	.fence_wanted = fence_wanted,
+};
+
+static struct map *map_of_port_groups(struct port_groups *groups)
+{
+	return container_of(groups, struct map, port_groups);
+}
+
+static void port_groups_changed(struct port_groups *groups, bool told)
+{
+	struct map *map = map_of_port_groups(groups);
+	const struct path *path;
+
+	list_for_each (path, &map->paths, link)
+		path_group_update(&map->group, path);
+	update(map, told);
+}
+
+static void port_group_told(struct port_groups *groups, const struct port_group *group,
+			    enum access_state from)
+{
+	struct map *map = map_of_port_groups(groups);
+
+	if (map->observer->access_changed)
+		map->observer->access_changed(map, group->id, from, group->state, map->userdata);
+}
+
+static void port_group_activated(struct port_groups *groups, const struct port_group *group,
+				 int error)
+{
+	struct map *map = map_of_port_groups(groups);
+
+	if (map->observer->activated)
+		map->observer->activated(map, group->id, error, map->userdata);
+}
+
+static const struct port_groups_owner port_groups_owner = {
+	.changed = port_groups_changed,
+	.told = port_group_told,
+	.activated = port_group_activated,
 };
 
 /* --- life --- */
@@ -301,6 +439,10 @@ int map_new(struct ring *ring, const struct unit *unit, const struct map_setting
 	map->userdata = userdata;
 	map->state = MAP_NO_PATH_QUEUEING;
 	list_init(&map->paths);
+	map->grouping = settings->grouping;
+	failback_init(&map->failback, settings->failback_ms);
+	port_groups_init(&map->port_groups, ring, &map->paths, &map->unit, &settings->port_groups,
+			 &port_groups_owner);
 	path_group_init(&map->group, selector);
 	dispatch_init(&map->dispatch, ring, &map->group, settings->no_path_retry_ms,
 		      &settings->guard, settings->timeout_ms, &hedging, &dispatch_owner);
@@ -312,6 +454,7 @@ int map_new(struct ring *ring, const struct unit *unit, const struct map_setting
 	};
 	ring_timer_init(&map->no_path_timer, no_path_expired);
 	ring_timer_init(&map->health_timer, health_due);
+	ring_timer_init(&map->failback_timer, failback_due);
 	if (map->no_path_retry_ms == 0) {
 		map->state = MAP_NO_PATH_FAILING;
 		dispatch_give_up(&map->dispatch, -EIO);
@@ -327,8 +470,12 @@ void map_free(struct map *map)
 	if (!map)
 		return;
 	assert(map_idle(map));
-	while ((path = list_pop(&map->paths, struct path, link)))
+	port_groups_deinit(&map->port_groups);
+	while ((path = list_pop(&map->paths, struct path, link))) {
+		port_groups_leave(&map->port_groups, path);
 		path_free(path);
+	}
+	ring_timer_disarm(map->ring, &map->failback_timer);
 	ring_timer_disarm(map->ring, &map->no_path_timer);
 	ring_timer_disarm(map->ring, &map->health_timer);
 	dispatch_deinit(&map->dispatch);
@@ -390,6 +537,45 @@ bool map_idle(const struct map *map)
 	return dispatch_idle(&map->dispatch);
 }
 
+/* --- path groups by hand --- */
+
+unsigned map_active_group(const struct map *map)
+{
+	return map->active_group;
+}
+
+unsigned map_group_count(const struct map *map)
+{
+	return map->groups.count;
+}
+
+int map_switch_group(struct map *map, unsigned number)
+{
+	const struct path_set *set;
+
+	if (number == 0 || number > map->groups.count)
+		return -EINVAL;
+	set = &map->groups.sets[number - 1];
+	/* What the target then says of it is followed. */
+	if (set->usable == 0)
+		return port_groups_activate(&map->port_groups, set->members);
+	failback_switch(&map->failback, &map->groups, number - 1);
+	update(map, false);
+	return 0;
+}
+
+int map_failback(struct map *map)
+{
+	failback_now(&map->failback);
+	update(map, false);
+	return map->active_group ? 0 : -ENOTCONN;
+}
+
+void map_ask_access(struct map *map)
+{
+	port_groups_ask(&map->port_groups, NULL);
+}
+
 /* --- paths --- */
 
 static bool has_nexus(const struct map *map, const struct nexus *nexus)
@@ -423,7 +609,7 @@ int map_add_path(struct map *map, struct nexus *nexus, void *userdata, struct pa
 	list_append(&map->paths, &path->link);
 	path_group_add(&map->group, path);
 	*ret = path;
-	update(map);
+	update(map, false);
 	return 0;
 }
 
@@ -435,6 +621,7 @@ void map_remove_path(struct map *map, struct path *path)
 	list_remove(&path->link);
 	path_group_remove(&map->group, path);
 	dispatch_forget_path(&map->dispatch, path);
+	port_groups_leave(&map->port_groups, path);
 	path_free(path);
-	update(map);
+	update(map, false);
 }

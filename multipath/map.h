@@ -17,9 +17,12 @@
 #include <stdint.h>
 
 #include "multipath/command.h"
+#include "multipath/failback.h"
 #include "multipath/fence.h"
+#include "multipath/grouping.h"
 #include "multipath/guard.h"
 #include "multipath/path.h"
+#include "multipath/port_groups.h"
 #include "scsi/unit.h"
 
 struct map;
@@ -35,6 +38,9 @@ struct map_settings {
 				The last path has no limit */
 	uint32_t suspect_ms; /* without an answer make a path suspect, see hedge.h; 0 = none does */
 	uint32_t hedge_budget; /* reads sent twice, of a hundred */
+	enum grouping grouping;
+	int32_t failback_ms; /* 0 = immediate; FAILBACK_MANUAL, FAILBACK_FOLLOWOVER */
+	struct port_groups_settings port_groups;
 };
 
 enum map_state {
@@ -69,6 +75,13 @@ struct map_observer {
 	/** the unit lost data of a write that it acknowledged; the next flush fails with EIO */
 	void (*deferred_error)(struct map *map, struct path *path, uint8_t key, uint8_t asc,
 			       uint8_t ascq, void *userdata);
+	/** path groups were formed anew, or another one is in use: see path_get_access() */
+	void (*groups_changed)(struct map *map, void *userdata);
+	/** the target said that its port group @id is in another access state than before */
+	void (*access_changed)(struct map *map, uint16_t id, enum access_state from,
+			       enum access_state to, void *userdata);
+	/** SET TARGET PORT GROUPS for the port group @id ended with @error */
+	void (*activated)(struct map *map, uint16_t id, int error, void *userdata);
 	/**
 	 * the guard's time is over: @ghosts, writes in doubt or ranges of them, are no longer
 	 * guarded against although nobody fenced their nexus
@@ -110,6 +123,25 @@ enum fence_quality map_fence_quality(const struct map *map);
 void map_get_guard_statistics(const struct map *map, struct guard_statistics *ret);
 enum map_state map_get_state(const struct map *map);
 unsigned map_path_count(const struct map *map);
+
+/** map_active_group() - the path group in use, from 1; 0 = none */
+unsigned map_active_group(const struct map *map);
+unsigned map_group_count(const struct map *map);
+
+/**
+ * map_switch_group() - use path group @number (from 1) until it has no usable path, or
+ * map_failback()
+ *
+ * A group whose target port groups do no I/O is activated where the target takes that.
+ * Return: 0; -EINVAL when there is no such group; -ENOTCONN when none of its paths is up;
+ * -EOPNOTSUPP when it does no I/O, and the target does not let us change that; -EBUSY while another
+ * one is being activated.
+ */
+int map_switch_group(struct map *map, unsigned number);
+/** map_failback() - use the best path group, now. Return: 0; -ENOTCONN when no path is usable */
+int map_failback(struct map *map);
+/** map_ask_access() - something was told of the unit's port groups: ask; at most every 100 ms */
+void map_ask_access(struct map *map);
 
 /** map_submit() - @command is the map's until done() has run, never inside this call */
 void map_submit(struct map *map, struct map_command *command);

@@ -37,6 +37,8 @@ int path_new(const struct ring *ring, struct map *map, struct nexus *nexus, unsi
 	path->state = PATH_VERIFY;
 	path->weight_scale = PATH_WEIGHT_ONE;
 	path->standing = PATH_ACTIVE;
+	path->port = (struct path_port){.group = -1, .relative = -1};
+	path->priority = access_priority(ACCESS_UNKNOWN, false);
 	path->holder.health_changed = health_changed;
 	nexus->holder = &path->holder;
 	path->nexus = nexus;
@@ -295,9 +297,33 @@ unsigned path_in_doubt(const struct path *path)
 	return path->in_doubt;
 }
 
-bool path_usable(const struct path *path)
+void path_set_port(struct path *path, const struct path_port *port)
+{
+	/* What was read since its last login is not forgotten. */
+	path->unsized = port->seen != ACCESS_UNKNOWN && (path->unsized || !path->verified);
+	path->port = *port;
+}
+
+void path_get_access(const struct path *path, struct path_access *ret)
+{
+	*ret = (struct path_access){
+		.state = path->access,
+		.preferred = path->preferred,
+		.barred = path->barred,
+		.port_group = path->port.tpgs ? path->port.group : -1,
+		.priority = path->priority,
+		.group = path->group,
+	};
+}
+
+bool path_alive(const struct path *path)
 {
 	return path_state_carries(path->state) && path->nexus->up;
+}
+
+bool path_usable(const struct path *path)
+{
+	return path_alive(path) && !path->barred;
 }
 
 uint64_t path_bit(const struct path *path)

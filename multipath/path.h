@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "multipath/access.h"
 #include "multipath/path_health.h"
 #include "multipath/path_latency.h"
 #include "multipath/path_state.h"
@@ -22,6 +23,8 @@ struct fence_settings;
 struct map;
 struct map_command;
 struct path;
+struct port_group;
+struct probe;
 struct ring;
 
 /* Counters of a path since it exists. Read on the worker, copied to others. */
@@ -37,6 +40,34 @@ struct path_statistics {
 	uint64_t hedged;     /* its reads that were sent over another path, too */
 	uint64_t hedges_won; /* reads of other paths that it answered first */
 };
+
+/* Which target port a path goes through, and what is known of it before anybody was asked. */
+struct path_port {
+	uint64_t target; /* the same for all ports of one target, by its name */
+	int32_t group;	 /* target port group, relative target port (VPD 83h); -1 = not told */
+	int32_t relative;
+	uint8_t tpgs;		/* ALUA_IMPLICIT, ALUA_EXPLICIT; 0 = there are no port groups */
+	enum access_state seen; /* when the unit was probed; ACCESS_UNKNOWN: it did all */
+};
+
+/**
+ * path_set_port() - before path_verified(), for which it counts
+ *
+ * With @port->seen the size behind the path could not be read: it carries I/O only when that is
+ * done, after its port group has begun to.
+ */
+void path_set_port(struct path *path, const struct path_port *port);
+
+/* How the target says that its unit is reached through a path. */
+struct path_access {
+	enum access_state state;
+	bool preferred;
+	bool barred;	    /* it carries no I/O because of that */
+	int32_t port_group; /* -1 = none */
+	int priority;
+	unsigned group; /* path group, from 1; 0 = none */
+};
+void path_get_access(const struct path *path, struct path_access *ret);
 
 /**
  * path_verified() - the identity behind the nexus was checked since its last login: use it
@@ -133,9 +164,18 @@ struct path {
 	unsigned trouble;	  /* enum path_trouble */
 	bool fell;		  /* since it was let in last; its standing is new */
 	struct path_health health;
-	unsigned slot;		  /* 0 … PATH_SLOTS-1, unique in its map */
-	bool last;		  /* what its nexus was told last */
-	bool verified;		  /* its identity, since its last login */
+	unsigned slot; /* 0 … PATH_SLOTS-1, unique in its map */
+	bool last;     /* what its nexus was told last */
+	bool verified; /* its identity, since its last login */
+	struct path_port port;
+	struct port_group *port_group; /* of port_groups.h; NULL = none */
+	enum access_state access;      /* what the target says of it */
+	bool preferred;
+	bool barred;	     /* it carries no I/O, whatever its own state */
+	bool unsized;	     /* the size behind it was not read yet */
+	struct probe *sizer; /* while it is being read */
+	int priority;
+	unsigned group;		  /* path group in use, from 1; the map's */
 	uint32_t login;		  /* counts the times its nexus went down */
 	uint32_t fenced_login;	  /* what was sent in an earlier login than this one is dead */
 	uint32_t errors_in_a_row; /* path errors since a command last ended well */
@@ -191,6 +231,8 @@ int path_new(const struct ring *ring, struct map *map, struct nexus *nexus, unsi
 /** path_free() - nothing may be on its wire; NULL is fine */
 void path_free(struct path *path);
 
+/** path_alive() - but for its target port group it is usable */
+bool path_alive(const struct path *path);
 /** path_usable() - it carries I/O, and its nexus takes commands */
 bool path_usable(const struct path *path);
 /** path_has_room() - the device has not said that its task set is full with what is there */

@@ -2,6 +2,9 @@
 /* SPDX-FileCopyrightText: Hawser developers */
 #include "multipath/path_group.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "multipath/command.h"
 #include "multipath/path.h"
 #include "multipath/selector.h"
@@ -10,8 +13,15 @@
 
 void path_group_init(struct path_group *group, const struct selector_ops *selector)
 {
-	*group = (struct path_group){.selector = selector};
+	*group = (struct path_group){.selector = selector, .tier_count = 1, .tiers = {UINT64_MAX}};
 	list_init(&group->paths);
+}
+
+void path_group_set_tiers(struct path_group *group, const uint64_t *tiers, unsigned count)
+{
+	assert(count > 0 && count <= PATH_GROUPS_MAX);
+	memcpy(group->tiers, tiers, count * sizeof(*tiers));
+	group->tier_count = count;
 }
 
 void path_group_add(struct path_group *group, struct path *path)
@@ -36,7 +46,7 @@ void path_group_remove(struct path_group *group, struct path *path)
 
 void path_group_update(struct path_group *group, const struct path *path)
 {
-	int rank = path_state_rank(path->state);
+	int rank = path->barred ? -1 : path_state_rank(path->state);
 
 	forget(group, path);
 	if (rank >= 0) {
@@ -73,10 +83,26 @@ static struct path *least_loaded(struct path_group *group, uint64_t among)
 	return best;
 }
 
-static struct path *choose(struct path_group *group, uint64_t avoid, uint64_t cost, uint64_t now_ns)
+/* Return: the paths of the group that has a path of the best rank there is; 0 = there is none */
+static uint64_t tier_in_use(const struct path_group *group, uint64_t avoid)
 {
 	for (unsigned rank = 0; rank < PATH_RANKS; rank++) {
-		uint64_t all = group->ranked[rank] & ~avoid, among = all;
+		uint64_t all = group->ranked[rank] & ~avoid;
+
+		for (unsigned i = 0; all && i < group->tier_count; i++) {
+			if (all & group->tiers[i])
+				return group->tiers[i];
+		}
+	}
+	return 0;
+}
+
+static struct path *choose(struct path_group *group, uint64_t avoid, uint64_t cost, uint64_t now_ns)
+{
+	uint64_t tier = tier_in_use(group, avoid);
+
+	for (unsigned rank = 0; tier && rank < PATH_RANKS; rank++) {
+		uint64_t all = group->ranked[rank] & tier & ~avoid, among = all;
 		struct path *path;
 
 		if (!all)
@@ -134,10 +160,11 @@ bool path_group_has_better(const struct path_group *group, const struct path *pa
 
 bool path_group_has_room(const struct path_group *group)
 {
+	uint64_t tier = tier_in_use(group, 0);
 	const struct path *path;
 
 	list_for_each (path, &group->paths, group_link) {
-		if (path_usable(path) && path_has_room(path))
+		if ((path_bit(path) & tier) && path_usable(path) && path_has_room(path))
 			return true;
 	}
 	return false;
@@ -148,7 +175,7 @@ struct path *path_group_find_down(const struct path_group *group)
 	struct path *path;
 
 	list_for_each (path, &group->paths, group_link) {
-		if (path_state_carries(path->state) && !path_usable(path))
+		if (path_state_carries(path->state) && !path_alive(path))
 			return path;
 	}
 	return NULL;

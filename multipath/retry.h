@@ -35,6 +35,7 @@ enum retry_flags {
 	RETRY_VERIFY = 2,	/* no more I/O on this path until its identity was checked again */
 	RETRY_EARLIER_LOST = 4, /* what this path carried before it will not be answered */
 	RETRY_DEFERRED_ERROR = 8, /* a write that was acknowledged is lost: fail the next flush */
+	RETRY_ACCESS = 16,	  /* of the target port group: it does I/O no more, or again */
 };
 
 #define RETRY_NO_LIMIT 255

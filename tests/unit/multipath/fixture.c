@@ -119,8 +119,10 @@ void fixture_free(struct fixture *f)
 
 	assert_true(map_idle(f->map));
 	map_free(f->map);
-	for (unsigned i = 0; i < f->path_count; i++)
+	for (unsigned i = 0; i < f->path_count; i++) {
+		fake_nexus_run(f->nexus[i]); /* what was given up */
 		fake_nexus_free(f->nexus[i]);
+	}
 	fake_unit_free(f->unit);
 	while ((request = list_pop(&f->requests, struct request, link))) {
 		assert_int_equal(request->ended, 1);

@@ -21,6 +21,7 @@
 #define FLUSH RETRY_FLUSH
 #define EVERY RETRY_EVERY_KIND
 #define A     RETRY_ATTENTION
+#define G     RETRY_ACCESS
 #define V     (RETRY_ATTENTION | RETRY_VERIFY)
 #define L     (RETRY_ATTENTION | RETRY_EARLIER_LOST)
 #define N     (RETRY_ATTENTION | RETRY_VERIFY | RETRY_EARLIER_LOST)
@@ -113,11 +114,11 @@ static const struct {
 	{0x2, 0x04, 0x01, 0x01, EVERY, {RETRY_OTHER_PATH, 0, 0, 200, 0, 0}},
 	{0x2, 0x04, 0x02, 0x03, EVERY, {RETRY_FAIL_PATH, 0, 0, 0, 0, A}},
 	{0x2, 0x04, 0x04, 0x09, EVERY, {RETRY_DELAY, RETRY_NO_LIMIT, 0, 1000, -EIO, 0}},
-	{0x2, 0x04, 0x0a, 0x0a, EVERY, {RETRY_OTHER_PATH, 0, 0, 500, 0, A}},
-	{0x2, 0x04, 0x0b, 0x0c, EVERY, {RETRY_OTHER_PATH, 0, 0, 1000, 0, A}},
+	{0x2, 0x04, 0x0a, 0x0a, EVERY, {RETRY_OTHER_PATH, 0, 0, 500, 0, A | G}},
+	{0x2, 0x04, 0x0b, 0x0c, EVERY, {RETRY_OTHER_PATH, 0, 0, 1000, 0, A | G}},
 	{0x2, 0x04, 0x0d, 0x10, EVERY, {RETRY_FAIL_PATH, 0, 0, 0, 0, A}},
 	{0x2, 0x04, 0x11, 0x11, EVERY, {RETRY_DELAY, RETRY_NO_LIMIT, 0, 1000, -EIO, 0}},
-	{0x2, 0x04, 0x12, 0x12, EVERY, {RETRY_FAIL_PATH, 0, 0, 0, 0, A}},
+	{0x2, 0x04, 0x12, 0x12, EVERY, {RETRY_FAIL_PATH, 0, 0, 0, 0, A | G}},
 	{0x2, 0x04, 0x13, 0x14, EVERY, {RETRY_DELAY, RETRY_NO_LIMIT, 0, 1000, -EIO, 0}},
 	{0x2, 0x04, 0x15, 0x19, EVERY, {RETRY_FAIL_PATH, 0, 0, 0, 0, A}},
 	{0x2, 0x04, 0x1a, 0x1d, EVERY, {RETRY_DELAY, RETRY_NO_LIMIT, 0, 1000, -EIO, 0}},
@@ -169,10 +170,12 @@ static const struct {
 	{0x5, 0x94, 0x01, 0x01, EVERY, {RETRY_OTHER_PATH, 0, 0, 0, 0, A}},
 	{0x5, 0x94, 0x02, 0x02, EVERY, {RETRY_FAIL, 0, 0, 0, -EREMOTEIO, 0}},
 
-	{0x6, 0x04, 0x0a, 0x0a, EVERY, {RETRY_OTHER_PATH, 0, 0, 500, 0, A}},
+	{0x6, 0x04, 0x0a, 0x0a, EVERY, {RETRY_OTHER_PATH, 0, 0, 500, 0, A | G}},
 	{0x6, 0x28, 0x00, 0x00, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, V}},
 	{0x6, 0x29, 0x00, 0x07, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, N}},
-	{0x6, 0x2a, 0x00, 0x09, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, A}},
+	{0x6, 0x2a, 0x00, 0x05, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, A}},
+	{0x6, 0x2a, 0x06, 0x07, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, A | G}},
+	{0x6, 0x2a, 0x08, 0x09, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, A}},
 	{0x6, 0x2f, 0x00, 0x02, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, L}},
 	{0x6, 0x38, 0x07, 0x07, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, A}},
 	{0x6, 0x3f, 0x00, 0x02, EVERY, {RETRY_SAME_PATH, 8, 0, 0, 0, A}},
