@@ -17,6 +17,7 @@
 #include "iscsi/management.h"
 #include "iscsi/pdu.h"
 #include "iscsi/session.h"
+#include "iscsi/target_query.h"
 #include "iscsi/settings.h"
 #include "scsi/cdb.h"
 #include "scsi/command.h"
@@ -42,7 +43,7 @@ struct world {
 	uint32_t stat_sn, cmd_sn, damage;
 	be32 tags[TAGS]; /* of the requests that the target saw last */
 	unsigned tag_count;
-	unsigned managements; /* under way */
+	unsigned managements; /* under way, and questions */
 };
 
 struct io {
@@ -151,6 +152,35 @@ static void manage(struct world *world)
 		return;
 	world->managements--;
 	free(management);
+}
+
+struct question {
+	struct target_request request;
+	struct world *world;
+};
+
+static void question_done(struct target_request *request)
+{
+	struct question *question = container_of(request, struct question, request);
+
+	assert(!request->error || (!request->portals && request->count == 0));
+	question->world->managements--;
+	free(request->portals);
+	free(question);
+}
+
+static void ask_for_portals(struct world *world)
+{
+	struct question *question = calloc(1, sizeof(*question));
+
+	assert(question);
+	question->world = world;
+	question->request.done = question_done;
+	world->managements++;
+	if (session_send_targets(world->session, &question->request) == 0)
+		return;
+	world->managements--;
+	free(question);
 }
 
 /* The target remembers what it was asked. */
@@ -325,7 +355,7 @@ static void act(struct world *world)
 		submit(world);
 		break;
 	case 3:
-		(n & 0x40 ? manage : abort_one)(world);
+		(n & 0x80 ? ask_for_portals : n & 0x40 ? manage : abort_one)(world);
 		break;
 	case 4:
 		fake_wire_advance(world->wire, n);
