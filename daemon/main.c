@@ -46,6 +46,7 @@ static int run(const struct options *options)
 {
 	const struct manager_settings settings = {
 		.conf_dir = options->conf_dir,
+		.state_dir = options->state_dir,
 		.hawser_conf = options->hawser_conf,
 		.run_dir = options->run_dir,
 		.dev_dir = options->dev_dir,

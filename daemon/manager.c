@@ -296,7 +296,9 @@ static int manager_open(struct manager *manager, const struct manager_settings *
 				 strerror(errno));
 	if (manager_read_settings(manager, error) < 0)
 		return -1;
-	records = manager->config.records_dir[0] ? manager->config.records_dir : manager->conf_dir;
+	records = manager->config.records_dir[0]
+			  ? manager->config.records_dir
+			  : node_store_find(settings->conf_dir, settings->state_dir);
 	if (node_store_open(records, &manager->store, error) < 0 ||
 	    manager_load_nodes(manager, error) < 0)
 		return -1;

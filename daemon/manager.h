@@ -68,6 +68,7 @@ typedef struct sd_event sd_event;
 
 struct manager_settings {
 	const char *conf_dir;	     /* "/etc/iscsi" */
+	const char *state_dir;	     /* where the records may be instead, see node_store_find() */
 	const char *hawser_conf;     /* "/etc/hawser/hawser.conf" */
 	const char *run_dir;	     /* "/run/hawser" */
 	const char *dev_dir;	     /* "/dev": where device links are made */

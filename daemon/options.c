@@ -64,6 +64,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 
 	*ret = (struct options){
 		.conf_dir = "/etc/iscsi",
+		.state_dir = "/var/lib/iscsi",
 		.hawser_conf = "/etc/hawser/hawser.conf",
 		.run_dir = "/run/hawser",
 		.dev_dir = "/dev",
@@ -73,7 +74,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	while ((c = getopt_long(argc, argv, "fdhV", table, NULL)) != -1) {
 		switch (c) {
 		case OPTION_CONF_DIR:
-			ret->conf_dir = optarg;
+			ret->conf_dir = ret->state_dir = optarg;
 			break;
 		case OPTION_CONFIG:
 			ret->hawser_conf = optarg;

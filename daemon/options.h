@@ -9,6 +9,7 @@
 /* hawserd's command line. */
 struct options {
 	const char *conf_dir;	     /* "/etc/iscsi" */
+	const char *state_dir;	     /* "/var/lib/iscsi"; with a conf_dir of one's own that one */
 	const char *hawser_conf;     /* "/etc/hawser/hawser.conf" */
 	const char *run_dir;	     /* "/run/hawser" */
 	const char *dev_dir;	     /* "/dev" */
