@@ -54,6 +54,8 @@ class Target:
 
     def events(self, kind):
         """(seconds of the monotonic clock, bytes of the header) of all so far"""
+        if self.process.poll() is None:
+            self.say("# what was printed before the answer to this has been read\n")
         while not self.lines.empty():
             self.seen.append(self.lines.get())
         return [
