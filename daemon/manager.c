@@ -58,60 +58,42 @@ void manager_notify_removed(struct manager *manager, enum object_kind kind, void
 		observer->removed(observer, kind, object);
 }
 
-/* The journal fields that say what an event is about. */
-static unsigned event_fields(enum object_kind kind, void *object, struct log_field fields[4])
+/* Events. */
+
+static void tell_event(const struct event *event, void *userdata)
 {
-	switch (kind) {
-	case OBJECT_NODE: {
-		const struct node *node = object;
+	struct manager *manager = userdata;
+	struct manager_observer *observer, *next;
 
-		fields[0] = LOG_FIELD("TARGET", node->key.target);
-		fields[1] = LOG_FIELD("PORTAL", node->key.address);
-		return 2;
-	}
-	case OBJECT_SESSION: {
-		const struct session_view *session = object;
-
-		fields[0] = LOG_FIELD("TARGET", session->target);
-		fields[1] = LOG_FIELD("PORTAL", session->persistent_address);
-		return 2;
-	}
-	case OBJECT_MAP: {
-		const struct map_view *map = object;
-
-		fields[0] = LOG_FIELD("MAP", map->name);
-		return 1;
-	}
-	case OBJECT_PATH: {
-		const struct path_view *path = object;
-
-		fields[0] = LOG_FIELD("MAP", path->map->name);
-		fields[1] = LOG_FIELD("TARGET", path->session->target);
-		fields[2] = LOG_FIELD("PORTAL", path->session->persistent_address);
-		return 3;
-	}
-	case OBJECT_MANAGER:
-		break;
-	}
-	return 0;
+	list_for_each_safe (observer, next, &manager->observers, link)
+		observer->event(observer, event);
 }
 
-void manager_event(struct manager *manager, enum object_kind kind, void *object, int severity,
-		   const char *id, const char *format, ...)
+void manager_raise(struct manager *manager, enum object_kind about, const void *object,
+		   const struct event_facts *facts)
 {
-	struct log_field fields[5] = {};
-	unsigned n = object ? event_fields(kind, object, fields) : 0;
-	struct manager_observer *observer, *next;
-	char text[512];
+	event_log_raise(manager->events, about, object, facts);
+}
+
+void manager_event(struct manager *manager, enum object_kind about, const void *object,
+		   enum event_kind kind, const char *format, ...)
+{
+	struct event_facts facts = {.kind = kind};
+	char reason[EVENT_REASON_MAX] = "";
 	va_list arguments;
 
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	fields[n++] = LOG_FIELD("EVENT", id);
-	log_line(severity, fields, n, "%s", text);
-	list_for_each_safe (observer, next, &manager->observers, link)
-		observer->event(observer, kind, object, severity, id, text);
+	if (format) {
+		va_start(arguments, format);
+		vsnprintf(reason, sizeof(reason), format, arguments);
+		va_end(arguments);
+	}
+	facts.reason = reason;
+	manager_raise(manager, about, object, &facts);
+}
+
+const struct event_ring *manager_events(struct manager *manager)
+{
+	return event_log_ring(manager->events);
 }
 
 /* Look-ups. */
@@ -333,6 +315,8 @@ int manager_new(sd_event *event, const struct manager_settings *settings, struct
 	list_init(&manager->recoveries);
 	chap_challenges_init(&manager->challenges);
 	manager->fips = fips_enabled(FIPS_SWITCH);
+	if (event_log_new(event, tell_event, manager, &manager->events) < 0)
+		return error_set(error, ERROR_NO_MEMORY, "no memory");
 	if (manager_open(manager, settings, error) < 0)
 		return -1;
 	manager_watch_links(manager);
@@ -363,6 +347,7 @@ void manager_free(struct manager *manager)
 	manager_free_nodes(manager);
 	node_store_close(manager->store);
 	config_deinit(&manager->config);
+	event_log_free(manager->events);
 	free(manager->workers);
 	free(manager);
 }

@@ -21,9 +21,9 @@
 #include "util/error.h"
 #include "util/list.h"
 
+struct event;
+struct event_ring;
 struct manager;
-
-enum object_kind { OBJECT_MANAGER, OBJECT_NODE, OBJECT_SESSION, OBJECT_MAP, OBJECT_PATH };
 
 /* @object: struct manager, node, session_view, map_view or path_view */
 struct manager_observer {
@@ -32,13 +32,14 @@ struct manager_observer {
 	void (*changed)(struct manager_observer *observer, enum object_kind kind, void *object);
 	/** @object is freed after the call */
 	void (*removed)(struct manager_observer *observer, enum object_kind kind, void *object);
-	/** something happened that an operator wants to see; @object may be NULL with
-	 * OBJECT_MANAGER */
-	void (*event)(struct manager_observer *observer, enum object_kind kind, void *object,
-		      int severity, const char *id, const char *text);
+	/** something happened that an operator wants to see; valid during the call */
+	void (*event)(struct manager_observer *observer, const struct event *event);
 };
 void manager_observe(struct manager *manager, struct manager_observer *observer);
 void manager_unobserve(struct manager_observer *observer);
+
+/** manager_events() - the last ones; never NULL */
+const struct event_ring *manager_events(struct manager *manager);
 
 struct list *manager_nodes(struct manager *manager);	/* struct node */
 struct list *manager_sessions(struct manager *manager); /* struct session_view */

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
+#include "daemon/clock.h"
 #include "daemon/inventory.h"
 #include "daemon/manager_private.h"
 #include "daemon/unit_check.h"
@@ -119,11 +119,8 @@ static void leave_map(struct managed_session *managed, struct unit_view *unit)
 		return;
 	}
 	if (!unit->held)
-		manager_event(managed->manager, OBJECT_MAP, &path->device->view, LOG_ERR,
-			      "unit-gone-in-use",
-			      "map %s: its unit is gone, and the device stays because it is in "
-			      "use: %s",
-			      path->device->view.name, holders);
+		manager_event(managed->manager, OBJECT_MAP, &path->device->view,
+			      EVENT_UNIT_GONE_IN_USE, "%s", holders);
 	unit->held = true;
 }
 
@@ -135,28 +132,14 @@ static void fail_path(struct managed_session *managed, struct unit_view *unit,
 
 	if (verdict == UNIT_GONE) {
 		if (!unit->told)
-			manager_event(manager, OBJECT_PATH, unit->path, LOG_WARNING, "unit-gone",
-				      "map %s: portal %s shows LUN %" PRIu64 " no more",
-				      path->device->view.name, unit->session->persistent_address,
-				      unit->number);
+			manager_event(manager, OBJECT_PATH, unit->path, EVENT_UNIT_GONE, NULL);
 		map_path_unmapped(path, "the target shows the unit no more");
 	} else if (!unit->told) {
-		manager_event(manager, OBJECT_PATH, unit->path, LOG_ERR, "wrong-unit",
-			      "map %s: another unit answers behind portal %s, LUN %" PRIu64
-			      ": the path is not used",
-			      path->device->view.name, unit->session->persistent_address,
-			      unit->number);
+		manager_event(manager, OBJECT_PATH, unit->path, EVENT_WRONG_UNIT,
+			      "another unit answers");
 		map_path_quarantine(path, "another unit answers behind it");
 	}
 	unit->told = true;
-}
-
-static uint64_t monotonic_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
 static void unit_lost(struct managed_session *managed, struct unit_view *unit,
@@ -164,7 +147,7 @@ static void unit_lost(struct managed_session *managed, struct unit_view *unit,
 {
 	bool asked = !list_empty(&managed->waiters);
 	bool carries = path_state_carries(unit->path->state) || verdict == UNIT_OTHER;
-	uint64_t now_us = monotonic_us();
+	uint64_t now_us = clock_monotonic_us();
 	enum unit_step step;
 
 	if (unit->gone_looks++ == 0)
@@ -190,11 +173,8 @@ static void unit_resized(struct managed_session *managed, struct unit_view *unit
 	struct map_path *path = map_path_of(unit->path);
 
 	if (unit->path->state != PATH_QUARANTINED)
-		manager_event(managed->manager, OBJECT_PATH, unit->path, LOG_ERR, "wrong-unit",
-			      "map %s: the unit has another size behind portal %s, LUN %" PRIu64
-			      ": the path is not used",
-			      path->device->view.name, unit->session->persistent_address,
-			      unit->number);
+		manager_event(managed->manager, OBJECT_PATH, unit->path, EVENT_WRONG_UNIT,
+			      "the unit has another size");
 	map_path_quarantine(path, "the unit has another size");
 }
 

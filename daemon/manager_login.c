@@ -198,9 +198,7 @@ static void tell_limit(struct manager *manager, struct node *node)
 	const char *limit = node_login_limit(node->record);
 
 	if (limit)
-		manager_event(manager, OBJECT_NODE, node, LOG_NOTICE, "setting-limited",
-			      "%s at %s:%u: %s", node->key.target, node->key.address,
-			      node->key.port, limit);
+		manager_event(manager, OBJECT_NODE, node, EVENT_SETTING_LIMITED, "%s", limit);
 }
 
 static bool start_session(struct manager *manager, struct node *node, unsigned lane)

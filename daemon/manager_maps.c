@@ -86,6 +86,7 @@ static void device_names(struct map_device *device, bool set)
 static void map_end(struct manager *manager, struct map_device *device)
 {
 	manager_recovery_forget(manager, device);
+	manager_event(manager, OBJECT_MAP, &device->view, EVENT_MAP_REMOVED, NULL);
 	manager_notify_removed(manager, OBJECT_MAP, &device->view);
 	list_remove(&device->view.link);
 	map_device_free(device);
@@ -111,9 +112,15 @@ static void on_device_withdrawn(struct map_device *device, void *userdata)
 
 static void on_device_live(struct map_device *device, void *userdata)
 {
-	if (device->resumed)
-		log_notice("map %s: %u requests were under way and are carried out",
-			   device->view.name, device->resumed);
+	const struct map_view *view = &device->view;
+
+	manager_raise(userdata, OBJECT_MAP, view,
+		      &(struct event_facts){
+			      .kind = EVENT_DEVICE_LIVE,
+			      .reason = view->device,
+			      .numbers = {view->unit.limits.blocks * view->unit.limits.block_size,
+					  device->resumed},
+		      });
 	manager_keep_map(userdata, device);
 }
 
@@ -155,14 +162,72 @@ static unsigned all_paths(const struct map_device *device)
 	return n;
 }
 
-static int path_severity(enum path_state state)
+/* How loudly it is told that a path, or a map, is in this state, and what was decided by that. */
+struct state_note {
+	int severity;
+	unsigned verdicts;
+};
+
+/* clang-format off */
+static const struct state_note path_notes[PATH_STATE_COUNT] = {
+	[PATH_DOWN]        = {LOG_WARNING, VERDICT_FAILP},
+	[PATH_VERIFY]      = {LOG_NOTICE,  VERDICT_PROBE},
+	[PATH_PROBATION]   = {LOG_NOTICE,  VERDICT_OK},
+	[PATH_ACTIVE]      = {LOG_NOTICE,  VERDICT_OK},
+	[PATH_SUSPECT]     = {LOG_INFO,    VERDICT_SUSPECT},
+	[PATH_THROTTLED]   = {LOG_WARNING, VERDICT_DELAY},
+	[PATH_MARGINAL]    = {LOG_WARNING, VERDICT_SUSPECT},
+	[PATH_FAILED]      = {LOG_WARNING, VERDICT_FAILP},
+	[PATH_UNMAPPED]    = {LOG_WARNING, VERDICT_RESCAN},
+	[PATH_QUARANTINED] = {LOG_ERR,     VERDICT_QUAR},
+};
+
+static const struct state_note map_notes[MAP_STATE_COUNT] = {
+	[MAP_OK]               = {LOG_NOTICE,  VERDICT_OK},
+	[MAP_DEGRADED]         = {LOG_WARNING, VERDICT_OK},
+	[MAP_NO_PATH_QUEUEING] = {LOG_ERR,     VERDICT_DELAY},
+	[MAP_NO_PATH_FAILING]  = {LOG_CRIT,    VERDICT_ERR},
+	[MAP_LOST]             = {LOG_CRIT,    VERDICT_ERR},
+};
+/* clang-format on */
+
+static void tell_path_state(struct map_path *path, enum path_state from, unsigned in_doubt)
 {
-	if (state == PATH_ACTIVE || state == PATH_PROBATION || state == PATH_VERIFY)
-		return LOG_NOTICE;
-	return state == PATH_SUSPECT ? LOG_INFO : LOG_WARNING;
+	const struct state_note *note = &path_notes[path->view.state];
+
+	manager_raise(
+		path->device->userdata, OBJECT_PATH, &path->view,
+		&(struct event_facts){
+			.kind = EVENT_PATH_CHANGED,
+			.severity = note->severity,
+			.verdicts = note->verdicts | (in_doubt ? VERDICT_FENCE : 0),
+			.doubt = in_doubt ? DOUBT_OPEN : DOUBT_NOT_SAID,
+			.state = path_state_name(path->view.state),
+			.from = path_state_name(from),
+			.reason = path->view.state_reason,
+			.numbers = {active_paths(path->device), all_paths(path->device), in_doubt},
+		});
 }
 
-static void on_path_changed(struct map_path *path, enum path_state from, void *userdata)
+static void on_map_state(struct map_device *device, enum map_state from, void *userdata)
+{
+	const struct state_note *note = &map_notes[device->view.state];
+
+	if (device->view.state == from || device->ending)
+		return;
+	manager_raise(userdata, OBJECT_MAP, &device->view,
+		      &(struct event_facts){
+			      .kind = EVENT_MAP_CHANGED,
+			      .severity = note->severity,
+			      .verdicts = note->verdicts,
+			      .state = map_state_name(device->view.state),
+			      .from = map_state_name(from),
+			      .numbers = {active_paths(device), all_paths(device)},
+		      });
+}
+
+static void on_path_changed(struct map_path *path, enum path_state from, unsigned in_doubt,
+			    void *userdata)
 {
 	struct manager *manager = userdata;
 	struct path_view *view = &path->view;
@@ -171,11 +236,7 @@ static void on_path_changed(struct map_path *path, enum path_state from, void *u
 	manager_notify_changed(manager, OBJECT_MAP, view->map);
 	if (path->leaving || view->state == from)
 		return;
-	manager_event(manager, OBJECT_PATH, view, path_severity(view->state), "path-changed",
-		      "map %s: path %s is %s (was %s)%s%s; %u of %u paths usable", view->map->name,
-		      view->session->persistent_address, path_state_name(view->state),
-		      path_state_name(from), view->state_reason[0] ? ": " : "", view->state_reason,
-		      active_paths(path->device), all_paths(path->device));
+	tell_path_state(path, from, in_doubt);
 	/* Its session is up: only a look at the unit can bring it back. */
 	if (view->state == PATH_FAILED && view->session->state == SESSION_STATE_LOGGED_IN)
 		manager_rescan_later(managed_of(view->session));
@@ -201,6 +262,7 @@ static void on_path_removed(struct map_path *path, void *userdata)
 	if (device->named)
 		device_names(device, true);
 	manager_save_map(manager, device);
+	manager_event(manager, OBJECT_PATH, &path->view, EVENT_PATH_REMOVED, NULL);
 	manager_notify_removed(manager, OBJECT_PATH, &path->view);
 	list_for_each (unit, &session->units, link)
 		if (unit->path == &path->view)
@@ -231,9 +293,16 @@ static bool concerns_the_portals(uint8_t asc, uint8_t ascq)
 
 static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void *userdata)
 {
-	manager_event(userdata, OBJECT_PATH, &path->view, LOG_NOTICE, "unit-attention",
-		      "map %s: the unit reports a change (%02x/%02x), looking again",
-		      path->view.map->name, asc, ascq);
+	char text[8];
+
+	snprintf(text, sizeof(text), "%02x/%02x", asc, ascq);
+	manager_raise(userdata, OBJECT_PATH, &path->view,
+		      &(struct event_facts){
+			      .kind = EVENT_UNIT_ATTENTION,
+			      .verdicts = VERDICT_RESCAN,
+			      .reason = text,
+			      .numbers = {asc, ascq},
+		      });
 	if (concerns_the_portals(asc, ascq))
 		manager_rediscover(userdata, path->view.session, NULL, NULL);
 	else if (concerns_the_target(asc, ascq))
@@ -242,17 +311,16 @@ static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void 
 		manager_scan(managed_of(path->view.session));
 }
 
-static void on_event(struct map_device *device, int severity, const char *id, const char *text,
-		     void *userdata)
+static void on_event(struct map_device *device, const struct event_facts *facts, void *userdata)
 {
-	manager_event(userdata, OBJECT_MAP, &device->view, severity, id, "map %s: %s",
-		      device->view.name, text);
+	manager_raise(userdata, OBJECT_MAP, &device->view, facts);
 }
 
 static const struct map_device_ops map_device_ops = {
 	.withdrawn = on_device_withdrawn,
 	.live = on_device_live,
 	.changed = on_device_changed,
+	.state_changed = on_map_state,
 	.path_changed = on_path_changed,
 	.path_removed = on_path_removed,
 	.attention = on_attention,
@@ -309,6 +377,7 @@ struct map_device *manager_make_map(struct manager *manager, const struct record
 			break;
 	list_append(&other->link, &device->view.link);
 	manager_notify_added(manager, OBJECT_MAP, &device->view);
+	manager_event(manager, OBJECT_MAP, &device->view, EVENT_MAP_ADDED, NULL);
 	return device;
 }
 
@@ -324,10 +393,8 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 		return;
 	}
 	if (device && !unit_geometry_equal(&device->view.unit.limits, &unit->unit.limits)) {
-		manager_event(manager, OBJECT_SESSION, unit->session, LOG_ERR, "geometry-differs",
-			      "unit %s has another size through portal %s than through the paths "
-			      "it has: not used",
-			      unit->unit.identity.wwid, unit->session->persistent_address);
+		manager_event(manager, OBJECT_SESSION, unit->session, EVENT_GEOMETRY_DIFFERS, "%s",
+			      unit->unit.identity.wwid);
 		return;
 	}
 	if (!device)
@@ -347,6 +414,7 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 	}
 	unit->path = &path->view;
 	manager_notify_added(manager, OBJECT_PATH, &path->view);
+	manager_event(manager, OBJECT_PATH, &path->view, EVENT_PATH_ADDED, NULL);
 	manager_notify_changed(manager, OBJECT_MAP, &device->view);
 	if (device->named)
 		device_names(device, true);

@@ -86,7 +86,7 @@ void manager_session_moved(struct managed_session *managed, const char *address,
 	struct manager *manager = managed->manager;
 	struct session_view *view = &managed->supervisor->view;
 	owned_error struct error error = ERROR_INIT;
-	char before[256];
+	char before[256], after[256] = "; its record says so now";
 	struct node_key key;
 
 	if (!view->node ||
@@ -95,13 +95,7 @@ void manager_session_moved(struct managed_session *managed, const char *address,
 	key = moved_key(view, address, port);
 	text_copy(before, sizeof(before), view->node->key.address);
 	if (move(manager, view->node, &key, &error) < 0)
-		manager_event(manager, OBJECT_SESSION, view, LOG_WARNING, "moved",
-			      "target %s has moved from %s to %s:%u for good, but its record "
-			      "stays: %s",
-			      view->target, before, address, port, error_text(&error));
-	else
-		manager_event(
-			manager, OBJECT_SESSION, view, LOG_NOTICE, "moved",
-			"target %s has moved from %s to %s:%u for good; its record says so now",
-			view->target, before, address, port);
+		snprintf(after, sizeof(after), ", but its record stays: %s", error_text(&error));
+	manager_event(manager, OBJECT_SESSION, view, EVENT_TARGET_MOVED,
+		      "from %s to %s:%u for good%s", before, address, port, after);
 }

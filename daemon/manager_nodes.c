@@ -182,8 +182,7 @@ static void load_node(const struct node_key *key, struct record *record,
 	struct node *node;
 
 	if (!record) {
-		manager_event(manager, OBJECT_MANAGER, NULL, LOG_WARNING, "record-damaged",
-			      "a node record is left out: %s",
+		manager_event(manager, OBJECT_MANAGER, NULL, EVENT_RECORD_DAMAGED, "%s",
 			      problem ? problem->text : "unreadable");
 		return;
 	}

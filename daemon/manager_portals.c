@@ -100,14 +100,6 @@ static void logged_in(const struct error *error, void *userdata)
 		log_warning("login to a portal that is new: %s", error_text(error));
 }
 
-static void show_portal(const struct node_key *key, char text[PORTAL_TEXT_MAX])
-{
-	struct portal portal = {.port = key->port};
-
-	text_copy(portal.address, sizeof(portal.address), key->address);
-	portal_format(&portal, false, text);
-}
-
 static bool same_portal(const struct node_key *a, const struct node_key *b)
 {
 	return a->port == b->port && portal_address_equal(a->address, b->address) &&
@@ -140,7 +132,6 @@ static int add_portal(struct manager *manager, struct node *known, const struct 
 		      struct node **ret, struct error *error)
 {
 	struct record *record = NULL;
-	char shown[PORTAL_TEXT_MAX];
 	bool automatic;
 
 	if (record_copy(known->record, &record) < 0)
@@ -150,10 +141,8 @@ static int add_portal(struct manager *manager, struct node *known, const struct 
 		record_free(record);
 		return -1;
 	}
-	show_portal(key, shown);
 	automatic = strcmp(record_get(record, "node.startup"), "manual") != 0;
-	manager_event(manager, OBJECT_NODE, *ret, LOG_NOTICE, "portal-added",
-		      "target %s has one more portal, %s: %s", key->target, shown,
+	manager_event(manager, OBJECT_NODE, *ret, EVENT_PORTAL_ADDED, "%s",
 		      automatic ? "logging in" : "recorded, and left alone as node.startup says");
 	if (automatic)
 		manager_login(manager, *ret, false, logged_in, NULL);
@@ -167,15 +156,11 @@ static void tell_missing(struct manager *manager, struct session_view *session,
 
 	list_for_each (node, &manager->nodes, link) {
 		const struct node_key *key = &node->key;
-		char shown[PORTAL_TEXT_MAX];
 
 		if (strcmp(key->target, session->target) != 0 ||
 		    strcmp(key->iface, session->iface) != 0 || is_named(session, found, key))
 			continue;
-		show_portal(key, shown);
-		manager_event(manager, OBJECT_NODE, node, LOG_NOTICE, "portal-missing",
-			      "target %s does not name its portal %s any more; the record stays",
-			      key->target, shown);
+		manager_event(manager, OBJECT_NODE, node, EVENT_PORTAL_MISSING, NULL);
 	}
 }
 

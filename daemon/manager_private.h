@@ -11,6 +11,7 @@
  */
 
 #include "daemon/config.h"
+#include "daemon/event_log.h"
 #include "daemon/fd_store.h"
 #include "daemon/initiator.h"
 #include "daemon/manager.h"
@@ -36,6 +37,7 @@ struct manager {
 
 	struct list nodes, sessions, maps; /* struct node, session_view, map_view */
 	struct list observers;
+	struct event_log *events;
 	struct list logins;	 /* struct login_request */
 	struct list discoveries; /* struct discovery_work */
 	struct link_monitor *links;
@@ -114,9 +116,13 @@ static inline struct map_path *map_path_of(struct path_view *view)
 void manager_notify_added(struct manager *manager, enum object_kind kind, void *object);
 void manager_notify_changed(struct manager *manager, enum object_kind kind, void *object);
 void manager_notify_removed(struct manager *manager, enum object_kind kind, void *object);
-/** manager_event() - log it and tell the observers */
-void manager_event(struct manager *manager, enum object_kind kind, void *object, int severity,
-		   const char *id, const char *format, ...) __attribute__((format(printf, 6, 7)));
+/** manager_raise() - an event: to ring, journal and observers. @object may be NULL */
+void manager_raise(struct manager *manager, enum object_kind about, const void *object,
+		   const struct event_facts *facts);
+/** manager_event() - the same when a reason is all there is to say of it; @format may be NULL */
+void manager_event(struct manager *manager, enum object_kind about, const void *object,
+		   enum event_kind kind, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 struct worker *manager_worker(struct manager *manager, unsigned lane);
 
 /* manager_nodes.c */

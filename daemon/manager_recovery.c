@@ -143,11 +143,8 @@ static int recovery_expired(struct sd_event_source *source, uint64_t now_us, voi
 	struct recovery_wait *wait;
 
 	list_for_each (wait, &recovery->waits, link)
-		manager_event(recovery->manager, OBJECT_MAP, &recovery->device->view, LOG_ERR,
-			      "recovery-unfenced",
-			      "map %s: what the last hawserd had at portal %s could not be ended; "
-			      "going on without",
-			      recovery->device->view.name,
+		manager_event(recovery->manager, OBJECT_MAP, &recovery->device->view,
+			      EVENT_RECOVERY_UNFENCED, "%s",
 			      wait->session->supervisor->view.persistent_address);
 	recovery_end(recovery);
 	return 0;

@@ -168,13 +168,18 @@ static void clear_other_paths(const struct reset_job *reset)
 static void tell_event(const struct reset_job *reset, const struct error *error)
 {
 	struct session_view *session = manager_find_session(reset->manager, reset->sid);
+	char text[EVENT_REASON_MAX];
 
 	if (!reset->done)
 		return;
-	manager_event(reset->manager, session ? OBJECT_SESSION : OBJECT_MANAGER, session,
-		      error_is_set(error) ? LOG_WARNING : LOG_NOTICE, "reset", "session %u: %s: %s",
-		      reset->sid, scopes[reset->scope].words,
-		      error_is_set(error) ? error->text : "done");
+	snprintf(text, sizeof(text), "%s: %s", scopes[reset->scope].words,
+		 error_is_set(error) ? error->text : "done");
+	manager_raise(reset->manager, session ? OBJECT_SESSION : OBJECT_MANAGER, session,
+		      &(struct event_facts){
+			      .kind = EVENT_RESET,
+			      .severity = error_is_set(error) ? LOG_WARNING : LOG_NOTICE,
+			      .reason = text,
+		      });
 }
 
 static void reset_finished(struct job *job)

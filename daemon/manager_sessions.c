@@ -77,10 +77,13 @@ static void on_changed(struct supervisor *supervisor, enum session_state from)
 	struct session_view *view = &supervisor->view;
 
 	if (view->state == SESSION_STATE_WAITING && from != SESSION_STATE_LOGGED_IN)
-		manager_event(manager, OBJECT_SESSION, view,
-			      view->attempts <= 3 ? LOG_WARNING : LOG_INFO, "login-failed",
-			      "session %u: login to %s failed (attempt %u): %s", view->sid,
-			      view->target, view->attempts, view->last_error.text);
+		manager_raise(manager, OBJECT_SESSION, view,
+			      &(struct event_facts){
+				      .kind = EVENT_LOGIN_FAILED,
+				      .severity = view->attempts <= 3 ? LOG_WARNING : LOG_INFO,
+				      .reason = view->last_error.text,
+				      .numbers = {view->attempts},
+			      });
 	if (view->state == SESSION_STATE_WAITING && view->node && error_is_set(&view->last_error)) {
 		error_clear(&view->node->last_error);
 		error_set(&view->node->last_error, view->last_error.code, "%s",
@@ -104,9 +107,11 @@ static void on_logged_in(struct supervisor *supervisor)
 	manager_recovery_fenced(managed);
 	if (view->node)
 		error_clear(&view->node->last_error);
-	manager_event(managed->manager, OBJECT_SESSION, view, LOG_NOTICE, "logged-in",
-		      "session %u: logged in to %s at %s:%u", view->sid, view->target,
-		      view->address, view->port);
+	if (strcmp(view->address, view->persistent_address) != 0)
+		manager_event(managed->manager, OBJECT_SESSION, view, EVENT_LOGGED_IN, "%s:%u",
+			      view->address, view->port);
+	else
+		manager_event(managed->manager, OBJECT_SESSION, view, EVENT_LOGGED_IN, NULL);
 	if (strcmp(scan, "manual") == 0 && list_empty(&view->units))
 		managed->scanned = true;
 	else
@@ -120,14 +125,10 @@ static void on_lost(struct supervisor *supervisor, const char *reason, bool logg
 	struct session_view *view = &supervisor->view;
 
 	if (logged_out)
-		manager_event(managed->manager, OBJECT_SESSION, view, LOG_NOTICE, "logged-out",
-			      "session %u: logged out of %s at %s:%u", view->sid, view->target,
-			      view->address, view->port);
+		manager_event(managed->manager, OBJECT_SESSION, view, EVENT_LOGGED_OUT, NULL);
 	else
-		manager_event(
-			managed->manager, OBJECT_SESSION, view, LOG_WARNING, "session-lost",
-			"session %u: lost the connection to %s at %s:%u: %s, connecting again",
-			view->sid, view->target, view->address, view->port, reason);
+		manager_event(managed->manager, OBJECT_SESSION, view, EVENT_SESSION_LOST, "%s",
+			      reason);
 	manager_session_lost(managed, reason, logged_out);
 }
 
@@ -138,10 +139,8 @@ static void on_fence_ended(bool fenced, void *userdata)
 
 	managed->fence = NULL;
 	if (fenced)
-		manager_event(managed->manager, OBJECT_SESSION, &supervisor->view, LOG_NOTICE,
-			      "fenced",
-			      "session %u: what it had at %s was ended through another portal",
-			      supervisor->view.sid, supervisor->view.target);
+		manager_event(managed->manager, OBJECT_SESSION, &supervisor->view,
+			      EVENT_SESSION_FENCED, NULL);
 	supervisor_fence_ended(supervisor, fenced);
 	if (fenced)
 		manager_recovery_fenced(managed);
@@ -168,12 +167,15 @@ static void on_reinstated(struct supervisor *supervisor, const struct login_job_
 static void on_async_event(struct supervisor *supervisor, const struct async_message *message)
 {
 	enum async_action action = async_action_of(message);
+	struct event_facts facts = {
+		.kind = EVENT_TARGET_REPORT,
+		.verdicts = action == ASYNC_ACTION_LOG ? 0 : VERDICT_RESCAN,
+	};
 	char text[256];
 
 	async_action_describe(message, text, sizeof(text));
-	manager_event(manager_of(supervisor), OBJECT_SESSION, &supervisor->view, LOG_NOTICE,
-		      "async-event", "session %u: the target reports %s%s", supervisor->view.sid,
-		      text, action == ASYNC_ACTION_LOG ? "" : "; looking again");
+	facts.reason = text;
+	manager_raise(manager_of(supervisor), OBJECT_SESSION, &supervisor->view, &facts);
 	if (action == ASYNC_ACTION_SCAN)
 		manager_scan(supervisor->userdata);
 	else if (action == ASYNC_ACTION_PORTALS)
@@ -182,12 +184,8 @@ static void on_async_event(struct supervisor *supervisor, const struct async_mes
 
 static void on_damaged(struct supervisor *supervisor)
 {
-	struct session_view *view = &supervisor->view;
-
-	manager_event(manager_of(supervisor), OBJECT_SESSION, view, LOG_WARNING, "digest-error",
-		      "session %u: what %s sends from %s:%u comes damaged (wrong data digest); it "
-		      "is asked for again, and counted as digest_err",
-		      view->sid, view->target, view->address, view->port);
+	manager_event(manager_of(supervisor), OBJECT_SESSION, &supervisor->view, EVENT_DIGEST_ERROR,
+		      NULL);
 }
 
 static void on_moved(struct supervisor *supervisor, const char *address, uint16_t port)
@@ -245,8 +243,8 @@ static void on_gave_up(struct supervisor *supervisor)
 	struct session_view *view = &supervisor->view;
 	struct manager *manager = manager_of(supervisor);
 
-	manager_event(manager, OBJECT_SESSION, view, LOG_WARNING, "login-given-up",
-		      "login to %s given up: %s", view->target, view->last_error.text);
+	manager_event(manager, OBJECT_SESSION, view, EVENT_LOGIN_GIVEN_UP, "%s",
+		      view->last_error.text);
 	if (view->node) {
 		error_clear(&view->node->last_error);
 		error_set(&view->node->last_error, view->last_error.code, "%s",

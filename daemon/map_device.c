@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "daemon/clock.h"
+#include "daemon/event.h"
 #include "daemon/job.h"
 #include "daemon/worker.h"
 #include "scsi/probe.h"
@@ -26,9 +26,9 @@ struct map_event {
 	struct map_device *device;
 	struct map_path *path;
 	int from, to;
+	unsigned in_doubt;
 	uint8_t asc, ascq;
-	int severity;
-	const char *id;
+	struct event_facts facts; /* but its reason is @text */
 	char text[160];
 };
 
@@ -60,7 +60,7 @@ static void apply_path_state(struct map_event *event)
 	view->state = (enum path_state)event->to;
 	view->since_us = clock_realtime_us();
 	text_copy(view->state_reason, sizeof(view->state_reason), event->text);
-	event->device->ops->path_changed(event->path, (enum path_state)event->from,
+	event->device->ops->path_changed(event->path, (enum path_state)event->from, event->in_doubt,
 					 event->device->userdata);
 }
 
@@ -69,6 +69,8 @@ static void apply_map_state(struct map_event *event)
 	event->device->view.state = (enum map_state)event->to;
 	event->device->view.since_us = clock_realtime_us();
 	event->device->ops->changed(event->device, event->device->userdata);
+	event->device->ops->state_changed(event->device, (enum map_state)event->from,
+					  event->device->userdata);
 }
 
 static void apply_attention(struct map_event *event)
@@ -79,8 +81,8 @@ static void apply_attention(struct map_event *event)
 
 static void apply_event(struct map_event *event)
 {
-	event->device->ops->event(event->device, event->severity, event->id, event->text,
-				  event->device->userdata);
+	event->facts.reason = event->text;
+	event->device->ops->event(event->device, &event->facts, event->device->userdata);
 }
 
 /* Observers: on the worker. */
@@ -94,6 +96,7 @@ static void on_path_changed(struct map *map, struct path *path, enum path_state 
 		.path = path_userdata(path),
 		.from = from,
 		.to = path_get_state(path),
+		.in_doubt = path_in_doubt(path),
 	};
 
 	text_copy(event.text, sizeof(event.text), reason ? reason : "");
@@ -105,6 +108,7 @@ static void on_map_changed(struct map *map, enum map_state from, void *userdata)
 	map_event_post(&(struct map_event){
 		.apply = apply_map_state,
 		.device = userdata,
+		.from = from,
 		.to = map_get_state(map),
 	});
 }
@@ -127,14 +131,10 @@ static void on_deferred_error(struct map *map, struct path *path, uint8_t key, u
 	struct map_event event = {
 		.apply = apply_event,
 		.device = userdata,
-		.severity = LOG_CRIT,
-		.id = "deferred-error",
+		.facts = {.kind = EVENT_DEFERRED_ERROR, .numbers = {key, asc, ascq}},
 	};
 
-	snprintf(event.text, sizeof(event.text),
-		 "the unit lost a write that it had acknowledged (sense %x/%02x/%02x); the next "
-		 "flush fails",
-		 key, asc, ascq);
+	snprintf(event.text, sizeof(event.text), "sense %x/%02x/%02x", key, asc, ascq);
 	map_event_post(&event);
 }
 
@@ -143,14 +143,9 @@ static void on_guard_expired(struct map *map, unsigned ghosts, void *userdata)
 	struct map_event event = {
 		.apply = apply_event,
 		.device = userdata,
-		.severity = LOG_CRIT,
-		.id = "guard-expired",
+		.facts = {.kind = EVENT_GUARD_EXPIRED, .doubt = DOUBT_OPEN, .numbers = {ghosts}},
 	};
 
-	snprintf(event.text, sizeof(event.text),
-		 "%u writes in doubt are guarded no more, although their lost path was never "
-		 "fenced: a target that still has them could put old data over new",
-		 ghosts);
 	map_event_post(&event);
 }
 
@@ -160,13 +155,13 @@ static void on_fence_wanted(struct map *map, struct path *path, void *userdata)
 	struct map_event event = {
 		.apply = apply_event,
 		.device = userdata,
-		.severity = LOG_WARNING,
-		.id = "fence-wanted",
+		.facts = {.kind = EVENT_FENCE_WANTED,
+			  .doubt = DOUBT_OPEN,
+			  .numbers = {path_in_doubt(path)}},
 	};
 
-	snprintf(event.text, sizeof(event.text),
-		 "writes in doubt on a lost path cannot be fenced for now: %s",
-		 shared ? "they wait" : "they go on elsewhere, and their blocks are guarded");
+	text_copy(event.text, sizeof(event.text),
+		  shared ? "they wait" : "they go on elsewhere, and their blocks are guarded");
 	map_event_post(&event);
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/views.h"
 #include "multipath/map.h"
 
+struct event_facts;
 struct mailbox;
 struct map_device;
 struct session_host;
@@ -43,13 +44,16 @@ struct map_device_ops {
 	void (*live)(struct map_device *device, void *userdata);
 	/** the view, the device or its stage changed */
 	void (*changed)(struct map_device *device, void *userdata);
-	void (*path_changed)(struct map_path *path, enum path_state from, void *userdata);
+	/** @from: map state before; changed() was called */
+	void (*state_changed)(struct map_device *device, enum map_state from, void *userdata);
+	/** @in_doubt: see path_in_doubt() */
+	void (*path_changed)(struct map_path *path, enum path_state from, unsigned in_doubt,
+			     void *userdata);
 	/** @path is gone; freed after the call */
 	void (*path_removed)(struct map_path *path, void *userdata);
 	/** the unit said that something about it changed (unit attention) */
 	void (*attention)(struct map_path *path, uint8_t asc, uint8_t ascq, void *userdata);
-	void (*event)(struct map_device *device, int severity, const char *id, const char *text,
-		      void *userdata);
+	void (*event)(struct map_device *device, const struct event_facts *facts, void *userdata);
 };
 
 struct map_device {

@@ -7,10 +7,12 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/event.h"
 #include "daemon/job.h"
 #include "daemon/map_device.h"
 #include "daemon/worker.h"
@@ -66,6 +68,16 @@ static void disk_work_failed(struct disk_work *work, int error)
 	text_copy(work->step, sizeof(work->step), disk_last_step());
 }
 
+static void tell_failed(struct map_device *device, const struct disk_work *work)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s: %s", work->step, strerror(-work->error));
+	device->ops->event(device,
+			   &(struct event_facts){.kind = EVENT_DEVICE_FAILED, .reason = text},
+			   device->userdata);
+}
+
 static void expose_end(struct disk_work *work)
 {
 	struct map_device *device = work->device;
@@ -74,8 +86,7 @@ static void expose_end(struct disk_work *work)
 	device->disk_error = work->error;
 	if (work->error < 0) {
 		device->stage = DISK_FAILED;
-		log_error("map %s: no block device: %s: %s", device->view.name, work->step,
-			  strerror(-work->error));
+		tell_failed(device, work);
 	} else {
 		device->stage = DISK_LIVE;
 	}

@@ -75,7 +75,7 @@ static void path_add_failed(struct map_path *path, int error)
 	path->view.state = PATH_FAILED;
 	snprintf(path->view.state_reason, sizeof(path->view.state_reason),
 		 "it could not be added: %s", strerror(-error));
-	path->device->ops->path_changed(path, from, path->device->userdata);
+	path->device->ops->path_changed(path, from, 0, path->device->userdata);
 }
 
 static void path_add_finished(struct job *job)

@@ -99,8 +99,7 @@ static void service_changed(struct manager_observer *observer, enum object_kind 
 	sd_event_source_set_enabled(service->status, SD_EVENT_ONESHOT);
 }
 
-static void service_event(struct manager_observer *observer, enum object_kind kind, void *object,
-			  int severity, const char *id, const char *text)
+static void service_event(struct manager_observer *observer, const struct event *event)
 {
 }
 

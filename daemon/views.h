@@ -22,6 +22,9 @@
  */
 typedef uint64_t object_id;
 
+/* What a view, or an event, is about: struct manager, node, session_view, map_view, path_view. */
+enum object_kind { OBJECT_MANAGER, OBJECT_NODE, OBJECT_SESSION, OBJECT_MAP, OBJECT_PATH };
+
 enum session_state {
 	SESSION_STATE_IDLE,	  /* not wanted, or waiting to be started */
 	SESSION_STATE_CONNECTING, /* TCP */

@@ -12,12 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "dbus/access.h"
 #include "dbus/bus.h"
+#include "dbus/events.h"
 #include "dbus/interfaces.h"
-#include "dbus/marshal.h"
 #include "dbus/object.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -114,61 +113,13 @@ static void on_removed(struct manager_observer *observer, enum object_kind kind,
 	relatives_changed(face_of(observer), kind, object);
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void write_fields(struct bus_writer *writer, enum object_kind kind, const void *object)
-{
-	const struct node *node = object;
-	const struct session_view *session = object;
-	const struct map_view *map = object;
-	const struct path_view *path = object;
-
-	switch (kind) {
-	case OBJECT_NODE:
-		bus_property_string(writer, "Target", node->key.target);
-		bus_property_string(writer, "Address", node->key.address);
-		break;
-	case OBJECT_SESSION:
-		bus_property_string(writer, "Target", session->target);
-		bus_property_string(writer, "Address", session->address);
-		bus_property_u32(writer, "Sid", session->sid);
-		break;
-	case OBJECT_MAP:
-		bus_property_string(writer, "Map", map->name);
-		break;
-	case OBJECT_PATH:
-		bus_property_string(writer, "Map", path->map->name);
-		bus_property_u32(writer, "Sid", path->session->sid);
-		break;
-	case OBJECT_MANAGER:
-		break;
-	}
-}
-
-static void on_event(struct manager_observer *observer, enum object_kind kind, void *object,
-		     int severity, const char *id, const char *text)
+static void on_event(struct manager_observer *observer, const struct event *event)
 {
 	struct dbus_face *face = face_of(observer);
 	struct bus_message *message = bus_signal_new(ROOT_PATH, manager_interface.name,
 						     manager_interface.signals[0].name);
-	struct bus_writer *writer = bus_message_writer(message);
-	char buffer[SHOWN_PATH_MAX];
 
-	kind = object ? kind : OBJECT_MANAGER;
-	bus_write_u64(writer, now_us());
-	bus_write_string(writer, id);
-	bus_write_u32(writer, (uint32_t)severity);
-	bus_write_string(writer, text);
-	bus_write_object(writer, shown_path(kind, object, buffer));
-	bus_open_array(writer, "{sv}");
-	write_fields(writer, kind, object);
-	bus_close(writer);
+	event_write(bus_message_writer(message), event);
 	bus_emit(face->bus, message, true);
 }
 

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/event_ring.h"
 #include "dbus/bus.h"
 #include "dbus/error_names.h"
+#include "dbus/events.h"
 #include "dbus/interfaces.h"
 #include "dbus/marshal.h"
 #include "dbus/object.h"
@@ -453,6 +455,11 @@ static void reload(struct bus_call *call, void *object, void *manager)
 	bus_call_end(call, &error);
 }
 
+static void get_events(struct bus_call *call, void *object, void *manager)
+{
+	events_answer(call, manager);
+}
+
 static void get_statistics(struct bus_call *call, void *object, void *manager)
 {
 	owned_error struct error error = ERROR_INIT;
@@ -477,6 +484,8 @@ static const struct bus_method methods[] = {
 	{"LogoutMany", "a{sv} selector, a{sv} options", "a(oss) results", ACCESS_LOGOUT, logout_many},
 	{"Rescan", "a{sv} selector, a{sv} options", "a(oss) results", ACCESS_LOGIN, rescan},
 	{"Reload", "a{sv} options", "", ACCESS_MANAGE_SETTINGS, reload},
+	{"GetEvents", "t since, u max, a{sv} filter", EVENTS_ARGUMENTS " events", ACCESS_READ,
+	 get_events},
 	{"GetStatistics", "a{sv} options", "a{oa{st}} counters", ACCESS_READ, get_statistics},
 	{},
 };
@@ -514,6 +523,11 @@ static void get_maps(struct bus_writer *writer, const void *object)
 	bus_write_u32(writer, (uint32_t)count_all(manager_maps((struct manager *)object)));
 }
 
+static void get_last_event(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer, event_ring_last(manager_events((struct manager *)object)));
+}
+
 /* clang-format off */
 static const struct bus_property properties[] = {
 	{"Version",       "s", CHANGE_CONSTANT, get_version},
@@ -522,12 +536,13 @@ static const struct bus_property properties[] = {
 	{"Health",        "s", CHANGE_EMITTED,  get_health},
 	{"Sessions",      "u", CHANGE_EMITTED,  get_sessions},
 	{"Maps",          "u", CHANGE_EMITTED,  get_maps},
+	{"LastEvent",     "t", CHANGE_SILENT,   get_last_event},
 	{},
 };
 /* clang-format on */
 
 static const struct bus_signal signals[] = {
-	{"Event", "t when, s id, u severity, s text, o object, a{sv} fields"},
+	{"Event", EVENT_ARGUMENTS},
 	{},
 };
 

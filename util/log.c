@@ -27,8 +27,8 @@
 
 #define SLOTS	     1024u /* a power of two */
 #define TEXT_MAX     640   /* bytes of one line, with its NUL */
-#define FIELDS_MAX   8
-#define FIELDS_BYTES 352 /* of all fields of one line as "NAME=value", each with its NUL */
+#define FIELDS_MAX   20
+#define FIELDS_BYTES 1152 /* of all fields of one line as "NAME=value", each with its NUL */
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
@@ -145,9 +145,11 @@ static void fill_fields(struct line *line, const struct log_field *fields, unsig
 		size_t left = sizeof(line->fields) - used;
 		int length;
 
-		if (!fields[i].value)
+		if (!fields[i].value || !*fields[i].value)
 			continue;
-		length = snprintf(start, left, "ISCSI_%s=%s", fields[i].name, fields[i].value);
+		length = snprintf(start, left, "%s%s=%s",
+				  strcmp(fields[i].name, "MESSAGE_ID") == 0 ? "" : "ISCSI_",
+				  fields[i].name, fields[i].value);
 		if (length < 0 || (size_t)length >= left)
 			continue; /* a field is whole or left out */
 		clean(start, left);

@@ -18,7 +18,8 @@ enum log_destination {
 	LOG_TO_JOURNAL, /* sd_journal_sendv(), with fields */
 };
 
-/** struct log_field - one journal field; @name in capitals, without the ISCSI_ prefix */
+/** struct log_field - one journal field; @name in capitals, without the ISCSI_ prefix, which all
+ * get but the journal's own MESSAGE_ID */
 struct log_field {
 	const char *name, *value;
 };
@@ -42,7 +43,7 @@ int log_level(void);
 
 /**
  * log_line() - one line; any thread, never blocks once started
- * @fields: @n_fields of them (8 at most), copied; those with a NULL value are left out
+ * @fields: @n_fields of them (20 at most), copied; those whose value is NULL or "" are left out
  * @format: printf's, %m too; control characters in what it gives become '?', and a line is cut
  *          after 639 bytes
  */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/event_ring.h"
 #include "daemon/record.h"
 #include "util/cleanup.h"
 #include "util/text.h"
@@ -49,6 +50,7 @@ struct fake_record {
 
 struct manager {
 	struct list nodes, sessions, maps, observers, waiting;
+	struct event_ring *events;
 	struct list discoveries, ifaces; /* struct fake_record */
 	uint32_t last_sid;
 	bool hold, in_use;
@@ -150,13 +152,21 @@ void fake_changed(struct manager *manager, enum object_kind kind, void *object)
 		observer->changed(observer, kind, object);
 }
 
-void fake_event(struct manager *manager, enum object_kind kind, void *object, int severity,
-		const char *id, const char *text)
+void fake_event(struct manager *manager, enum object_kind about, const void *object,
+		const struct event_facts *facts)
 {
 	struct manager_observer *observer;
+	struct event event;
 
+	event_fill(&event, about, object, facts, FAKE_NOW_US, FAKE_NOW_US / 1000);
+	event_ring_add(manager->events, &event);
 	list_for_each (observer, &manager->observers, link)
-		observer->event(observer, kind, object, severity, id, text);
+		observer->event(observer, &event);
+}
+
+const struct event_ring *manager_events(struct manager *manager)
+{
+	return manager->events;
 }
 
 /* --- objects --- */
@@ -390,6 +400,8 @@ struct manager *fake_manager_new(void)
 	list_init(&manager->waiting);
 	list_init(&manager->discoveries);
 	list_init(&manager->ifaces);
+	if (event_ring_new(EVENT_RING_EVENTS, &manager->events) < 0)
+		abort();
 	return manager;
 }
 
@@ -400,6 +412,7 @@ void fake_manager_free(struct manager *manager)
 	struct map_view *map;
 
 	fake_manager_release(manager);
+	event_ring_free(manager->events);
 	while ((session = list_first(&manager->sessions, struct session_view, link)))
 		fake_session_remove(manager, session);
 	while ((map = list_first(&manager->maps, struct map_view, link)))

@@ -10,6 +10,8 @@
 
 #include "daemon/manager.h"
 
+struct event_facts;
+
 /** fake_manager_new() - no objects, ready, initiator name "iqn.2026-01.org.example:host" */
 struct manager *fake_manager_new(void);
 void fake_manager_free(struct manager *manager);
@@ -31,8 +33,9 @@ void fake_session_remove(struct manager *manager, struct session_view *session);
 
 /** fake_changed() - tell the observers */
 void fake_changed(struct manager *manager, enum object_kind kind, void *object);
-void fake_event(struct manager *manager, enum object_kind kind, void *object, int severity,
-		const char *id, const char *text);
+/** fake_event() - into the ring, and the observers hear of it */
+void fake_event(struct manager *manager, enum object_kind about, const void *object,
+		const struct event_facts *facts);
 
 /** fake_manager_hold() - from now on operations wait for fake_manager_release() */
 void fake_manager_hold(struct manager *manager);

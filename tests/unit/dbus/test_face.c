@@ -18,6 +18,7 @@
 
 #include "daemon/face.h"
 #include "daemon/record.h"
+#include "daemon/event.h"
 #include "tests/unit/dbus/harness.h"
 #include "util/cleanup.h"
 
@@ -622,9 +623,10 @@ static void events_carry_object_and_fields(void **state)
 	DBusMessageIter at;
 
 	harness_forget_signals(h);
-	fake_event(h->manager, OBJECT_SESSION, first_session(h), 4, "session-lost",
-		   "connection closed");
-	fake_event(h->manager, OBJECT_MANAGER, NULL, 6, "ready", "all logins tried");
+	fake_event(h->manager, OBJECT_SESSION, first_session(h),
+		   &(struct event_facts){.kind = EVENT_SESSION_LOST, .reason = "closed"});
+	fake_event(h->manager, OBJECT_MANAGER, NULL,
+		   &(struct event_facts){.kind = EVENT_RECORD_DAMAGED, .reason = "half a line"});
 	HARNESS_WAIT(h, h->signal_count == 2);
 	assert_true(dbus_message_is_signal(h->signals[0], "org.hawser1.Manager", "Event"));
 	assert_true(dbus_message_has_signature(h->signals[0], "tsusoa{sv}"));
@@ -636,6 +638,105 @@ static void events_carry_object_and_fields(void **state)
 	dbus_message_iter_next(&at);
 	dbus_message_iter_next(&at);
 	assert_string_equal(harness_text_of(&at), ROOT "/session/1");
+	harness_stop(h);
+}
+
+/* GetEvents with the filter @key = @text (NULL: none). */
+static DBusMessage *ask_events(struct harness *h, dbus_uint64_t since, dbus_uint32_t max,
+			       const char *key, const char *text)
+{
+	DBusMessage *message = harness_method(ROOT, "org.hawser1.Manager", "GetEvents");
+	struct dict dict;
+
+	assert_true(dbus_message_append_args(message, DBUS_TYPE_UINT64, &since, DBUS_TYPE_UINT32,
+					     &max, DBUS_TYPE_INVALID));
+	dict_open(message, &dict);
+	if (key)
+		dict_add(&dict, key, DBUS_TYPE_STRING, &text);
+	dict_close(&dict);
+	return harness_call(h, h->client, message);
+}
+
+/* How many events are in @reply; *@ids: their ids with a blank behind each. Unrefs it. */
+static int count_events(DBusMessage *reply, char ids[256])
+{
+	DBusMessageIter array, item, field;
+	int count;
+
+	assert_true(dbus_message_has_signature(reply, "a(tsusoa{sv})"));
+	dbus_message_iter_init(reply, &array);
+	count = dbus_message_iter_get_element_count(&array);
+	dbus_message_iter_recurse(&array, &item);
+	ids[0] = '\0';
+	for (; dbus_message_iter_get_arg_type(&item) != DBUS_TYPE_INVALID;
+	     dbus_message_iter_next(&item)) {
+		dbus_message_iter_recurse(&item, &field);
+		dbus_message_iter_next(&field);
+		if (strlen(ids) < 200) {
+			strcat(ids, harness_text_of(&field));
+			strcat(ids, " ");
+		}
+	}
+	dbus_message_unref(reply);
+	return count;
+}
+
+static void the_last_events_can_be_asked_for(void **state)
+{
+	struct harness *h = harness_start_populated();
+	char ids[256];
+
+	assert_int_equal(count_events(ask_events(h, 0, 0, NULL, NULL), ids), 0);
+	fake_event(h->manager, OBJECT_SESSION, first_session(h),
+		   &(struct event_facts){.kind = EVENT_SESSION_LOST, .reason = "closed"});
+	fake_event(h->manager, OBJECT_MAP, first_map(h),
+		   &(struct event_facts){.kind = EVENT_MAP_CHANGED, .state = "degraded"});
+	fake_event(h->manager, OBJECT_MANAGER, NULL,
+		   &(struct event_facts){.kind = EVENT_RECORD_DAMAGED});
+	count_events(ask_events(h, 0, 0, NULL, NULL), ids);
+	assert_string_equal(ids, "session-lost map-changed record-damaged ");
+	count_events(ask_events(h, 1, 1, NULL, NULL), ids);
+	assert_string_equal(ids, "map-changed ");
+	assert_int_equal(count_events(ask_events(h, 3, 0, NULL, NULL), ids), 0);
+	/* of a daemon before this one */
+	assert_int_equal(count_events(ask_events(h, 4, 0, NULL, NULL), ids), 3);
+	assert_string_equal(harness_property(h, ROOT, "org.hawser1.Manager", "LastEvent"), "3");
+	harness_stop(h);
+}
+
+static void events_are_filtered(void **state)
+{
+	struct harness *h = harness_start_populated();
+	char ids[256];
+
+	fake_event(h->manager, OBJECT_SESSION, first_session(h),
+		   &(struct event_facts){.kind = EVENT_SESSION_LOST});
+	fake_event(h->manager, OBJECT_MAP, first_map(h),
+		   &(struct event_facts){.kind = EVENT_MAP_CHANGED});
+	count_events(ask_events(h, 0, 0, "map", first_map(h)->name), ids);
+	assert_string_equal(ids, "map-changed ");
+	count_events(ask_events(h, 0, 0, "target", first_session(h)->target), ids);
+	assert_string_equal(ids, "session-lost ");
+	count_events(ask_events(h, 0, 0, "portal", first_session(h)->persistent_address), ids);
+	assert_string_equal(ids, "session-lost ");
+	count_events(ask_events(h, 0, 0, "id", "map-changed"), ids);
+	assert_string_equal(ids, "map-changed ");
+	harness_assert_error(ask_events(h, 0, 0, "id", "map-chnaged"), DBUS_ERROR "InvalidArgs");
+	harness_assert_error(ask_events(h, 0, 0, "colour", "blue"), DBUS_ERROR "InvalidArgs");
+	harness_stop(h);
+}
+
+static void an_answer_with_events_is_bounded(void **state)
+{
+	struct harness *h = harness_start_populated();
+	char ids[256];
+
+	for (unsigned i = 0; i < 12000; i++)
+		fake_event(h->manager, OBJECT_SESSION, first_session(h),
+			   &(struct event_facts){.kind = EVENT_DIGEST_ERROR});
+	assert_int_equal(count_events(ask_events(h, 0, 0, NULL, NULL), ids), 1000);
+	assert_int_equal(count_events(ask_events(h, 0, UINT32_MAX, NULL, NULL), ids), 1000);
+	assert_int_equal(count_events(ask_events(h, 11999, 5, NULL, NULL), ids), 1);
 	harness_stop(h);
 }
 
@@ -1293,7 +1394,8 @@ static void bytes_from_a_target_that_are_no_text_do_no_harm(void **state)
 	error_set(&session->last_error, ERROR_LOGIN_FAILED, "target: \xff\xff");
 	fake_changed(h->manager, OBJECT_SESSION, session);
 	fake_changed(h->manager, OBJECT_MAP, map);
-	fake_event(h->manager, OBJECT_MAP, map, 3, "bad", "\xfe\xff");
+	fake_event(h->manager, OBJECT_MAP, map,
+		   &(struct event_facts){.kind = EVENT_DEVICE_FAILED, .reason = "\xfe\xff"});
 	fake_manager_fail_next(h->manager, ERROR_FAILED, "because \xff");
 	harness_assert_error(harness_ask(h, ROOT, "Manager.Reload", 1), OUR_ERROR "Failed");
 	harness_assert_reply(harness_ask(h, ROOT, "Manager.ListSessions", 1), "a(oa{sv})");
@@ -1403,7 +1505,8 @@ static void a_slow_reader_misses_events_and_no_changes(void **state)
 	/* one message is dispatched per turn: the four answers are queued when ours is there */
 	for (unsigned i = 0; i < 5; i++)
 		harness_forget_signals(h);
-	fake_event(h->manager, OBJECT_MANAGER, NULL, 6, "noise", "noise");
+	fake_event(h->manager, OBJECT_MANAGER, NULL,
+		   &(struct event_facts){.kind = EVENT_RECORD_DAMAGED});
 	first_session(h)->attempts++;
 	fake_changed(h->manager, OBJECT_SESSION, first_session(h));
 	harness_assert_reply(harness_ask(h, ROOT, "Manager.Reload", 1), "");
@@ -1589,6 +1692,9 @@ int main(void)
 		cmocka_unit_test(counters_are_not_told),
 		cmocka_unit_test(an_object_that_comes_and_goes_at_once_is_never_told),
 		cmocka_unit_test(events_carry_object_and_fields),
+		cmocka_unit_test(the_last_events_can_be_asked_for),
+		cmocka_unit_test(events_are_filtered),
+		cmocka_unit_test(an_answer_with_events_is_bounded),
 		cmocka_unit_test(login_many_answers_when_the_last_has_ended),
 		cmocka_unit_test(a_selection_of_nothing_is_an_error),
 		cmocka_unit_test(logout_many_survives_sessions_that_vanish_meanwhile),
