@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 
 #include "util/mailbox.h"
 
 #define COMPLETIONS_PER_BATCH 64
+#define DRIVER_COMMAND_BYTES  16 /* as many as fit into a submission entry of the plain size */
 
 struct ring {
 	struct io_uring uring;
@@ -25,7 +27,7 @@ struct ring {
 	struct list deferred;
 	uint64_t now_ns;
 	bool enabled, stopping, mailbox_waiting;
-	bool poll_first; /* the kernel can wait before it tries to receive */
+	bool newest; /* set up as Linux 6.1 can: see uring_start() */
 };
 
 static uint64_t clock_ns(void)
@@ -226,8 +228,7 @@ int ring_new(unsigned entries, struct ring **ret)
 	r = mailbox_new(&ring->mailbox);
 	if (r < 0)
 		goto fail;
-	/* Kernels that defer task work (6.1) all know IORING_RECVSEND_POLL_FIRST (5.19). */
-	r = uring_start(&ring->uring, entries, &ring->poll_first);
+	r = uring_start(&ring->uring, entries, &ring->newest);
 	if (r < 0)
 		goto fail;
 	*ret = ring;
@@ -256,6 +257,11 @@ struct mailbox *ring_mailbox(struct ring *ring)
 uint64_t ring_now_ns(const struct ring *ring)
 {
 	return ring->now_ns;
+}
+
+bool ring_defers_work(const struct ring *ring)
+{
+	return ring->newest;
 }
 
 void ring_stop(struct ring *ring)
@@ -393,7 +399,7 @@ void ring_recvmsg(struct ring *ring, struct op *op, int fd, struct msghdr *messa
 	else
 		io_uring_prep_recvmsg(sqe, fd, message, (unsigned)flags);
 	/* What was there has just been received: an attempt before waiting would mostly fail. */
-	if (ring->poll_first)
+	if (ring->newest) /* then it knows this, too, of 5.19 */
 		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	io_uring_sqe_set_data(sqe, op);
 }
@@ -416,6 +422,17 @@ void ring_writev(struct ring *ring, struct op *op, int fd, const struct iovec *p
 		 unsigned count)
 {
 	RING_SUBMIT(ring, op, io_uring_prep_writev, fd, parts, count, (uint64_t)-1);
+}
+
+void ring_driver_command(struct ring *ring, struct op *op, int fd, uint32_t operation,
+			 const void *command)
+{
+	struct io_uring_sqe *sqe = ring_sqe(ring, op);
+
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
+	sqe->cmd_op = operation;
+	memcpy(sqe->cmd, command, DRIVER_COMMAND_BYTES);
+	io_uring_sqe_set_data(sqe, op);
 }
 
 void ring_poll(struct ring *ring, struct op *op, int fd, unsigned events)

@@ -66,6 +66,12 @@ void ring_stop(struct ring *ring);
 /** ring_now_ns() - CLOCK_MONOTONIC as of this turn's start, nanoseconds; costs nothing */
 uint64_t ring_now_ns(const struct ring *ring);
 
+/**
+ * ring_defers_work() - does the kernel do what completes operations (copying, above all) only while
+ *                      this thread waits for completions? Since Linux 6.1
+ */
+bool ring_defers_work(const struct ring *ring);
+
 void ring_recvmsg(struct ring *ring, struct op *op, int fd, struct msghdr *message, int flags);
 void ring_sendmsg(struct ring *ring, struct op *op, int fd, const struct msghdr *message,
 		  int flags);
@@ -78,6 +84,12 @@ void ring_read(struct ring *ring, struct op *op, int fd, void *buffer, size_t le
  */
 void ring_writev(struct ring *ring, struct op *op, int fd, const struct iovec *parts,
 		 unsigned count);
+/**
+ * ring_driver_command() - IORING_OP_URING_CMD: a command to the driver behind @fd
+ * @command: 16 bytes, copied
+ */
+void ring_driver_command(struct ring *ring, struct op *op, int fd, uint32_t operation,
+			 const void *command);
 /** ring_poll() - one-shot: done() with the ready events (POLLIN …) in @res */
 void ring_poll(struct ring *ring, struct op *op, int fd, unsigned events);
 /** ring_poll_multishot() - done() at each wake-up while IORING_CQE_F_MORE is set */

@@ -169,6 +169,31 @@ static void a_cancelled_operation_still_gets_its_done(void **state)
 	close(pair[1]);
 }
 
+static void note_result(struct op *op, int res, unsigned flags)
+{
+	struct transfer *transfer = container_of(op, struct transfer, op);
+
+	transfer->finished = true;
+	transfer->res = res;
+	ring_stop(ring);
+}
+
+static void a_command_that_no_driver_knows_is_refused(void **state)
+{
+	struct transfer command = {.op.done = note_result};
+	uint8_t bytes[16] = {};
+	int pair[2];
+
+	assert_int_equal(pipe(pair), 0);
+	ring_driver_command(ring, &command.op, pair[0], 1, bytes);
+	assert_false(command.finished);
+	assert_int_equal(ring_run(ring), 0);
+	assert_true(command.finished);
+	assert_int_equal(command.res, -EOPNOTSUPP);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void stop_by_mail(struct mail *mail)
 {
 	ring_stop(ring);
@@ -270,6 +295,7 @@ int main(void)
 		RING_TEST(deferred_work_may_defer_itself_and_runs_once_per_turn),
 		RING_TEST(what_is_sent_arrives_and_done_comes_after_the_call),
 		RING_TEST(a_cancelled_operation_still_gets_its_done),
+		RING_TEST(a_command_that_no_driver_knows_is_refused),
 		RING_TEST(a_multishot_poll_reports_again_and_again),
 		RING_TEST(mail_from_another_thread_wakes_the_ring),
 		RING_TEST(more_operations_than_the_queue_holds_are_all_done),
