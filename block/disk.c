@@ -65,6 +65,14 @@ int exporter_probe(const char *name)
 	return find_exporter(name, "/dev", &ops);
 }
 
+bool exporter_needs_files(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(exporters); i++)
+		if (strcmp(name, exporters[i]->name) == 0)
+			return exporters[i]->needs_files;
+	return true;
+}
+
 static int disk_make(const struct disk_settings *settings, struct disk **ret)
 {
 	const struct exporter_ops *ops;

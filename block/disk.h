@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * A map as a Linux block device. The exporter (how the kernel gets it: FUSE file under a loop
- * device today, ublk and NBD later) is a row of a table. A disk has two sides: disk_*() calls that
+ * A map as a Linux block device. The exporter (how the kernel gets it: ublk, or a FUSE file under
+ * a loop device) is a row of a table. A disk has two sides: disk_*() calls that
  * set up, resize and remove may block and must come from a thread that serves no I/O; the queue
  * side runs on the worker that owns the map.
  */
@@ -21,7 +21,7 @@ struct map;
 struct ring;
 
 struct disk_settings {
-	char exporter[16];	  /* "auto" or a name: "fuse" */
+	char exporter[16];	  /* "auto" or a name: "ublk", "fuse" */
 	char name[UNIT_WWID_MAX]; /* shown by losetup and lsblk: the alias or WWID */
 	char dev_dir[256];	  /* where device nodes are: "/dev" */
 	uint16_t queue_depth;	  /* requests taken from the kernel at once; 0 = 128 */
@@ -29,6 +29,12 @@ struct disk_settings {
 
 /** exporter_probe() - is @name usable on this kernel? Return: 0, or -errno that says why not */
 int exporter_probe(const char *name);
+
+/**
+ * exporter_needs_files() - do the devices of exporter @name outlive their process only where
+ *                          somebody else holds the files of disk_keep()? Else the kernel keeps them
+ */
+bool exporter_needs_files(const char *name);
 
 /**
  * disk_prepare() - everything up to the point where requests may come; may block

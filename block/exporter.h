@@ -20,6 +20,7 @@ struct unit;
 
 struct exporter_ops {
 	const char *name;
+	bool needs_files; /* see exporter_needs_files() */
 	int (*probe)(const char *dev_dir, const char **step);
 	int (*prepare)(const struct disk_settings *settings, struct map *map,
 		       const struct unit *unit, void **device, const char **step);

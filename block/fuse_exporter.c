@@ -267,6 +267,7 @@ static void device_stop(void *userdata, void (*stopped)(void *userdata), void *s
 
 const struct exporter_ops fuse_exporter = {
 	.name = "fuse",
+	.needs_files = true,
 	.probe = device_probe,
 	.prepare = device_prepare,
 	.adopt = device_adopt,

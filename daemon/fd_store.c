@@ -361,6 +361,11 @@ static const struct fd_store_ops kinds[FD_STORE_KIND_COUNT] = {
 	[FD_STORE_SYSTEMD] = {systemd_open, systemd_put, systemd_remove},
 };
 
+bool fd_store_keeps(const struct fd_store *store)
+{
+	return store->ops->put != none_put;
+}
+
 int fd_store_open(enum fd_store_kind kind, const char *run_dir, struct fd_store **ret)
 {
 	struct fd_store *store = calloc(1, sizeof(*store));

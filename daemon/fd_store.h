@@ -9,6 +9,8 @@
  * which comes at once.
  */
 
+#include <stdbool.h>
+
 struct fd_store;
 
 enum fd_store_kind {
@@ -32,6 +34,9 @@ int fd_store_open(enum fd_store_kind kind, const char *run_dir, struct fd_store 
 
 /** fd_store_close() - what is in the store stays there; NULL is fine */
 void fd_store_close(struct fd_store *store);
+
+/** fd_store_keeps() - is there a store at all, so that devices may outlive us? */
+bool fd_store_keeps(const struct fd_store *store);
 
 /**
  * fd_store_put() - keep @fds under @name, in place of what was there

@@ -3,7 +3,8 @@
 
 /*
  * Block devices outlive hawserd. While one lives, its open files are in the store
- * (daemon/fd_store.h) and what is needed to go on in the run folder (daemon/saved_map.h). At the
+ * (daemon/fd_store.h), unless the kernel needs nobody to hold any, and what is needed to go on in
+ * the run folder (daemon/saved_map.h). At the
  * start those devices are taken over, and every session that their maps had is logged in again with
  * its old ISID, which ends what the dead process left at the target (RFC 7143 §6.3.5). Only when
  * that is true of all of them does a map get its first path, and the requests that were under way
@@ -96,10 +97,14 @@ void manager_save_map(struct manager *manager, const struct map_device *device)
 void manager_keep_map(struct manager *manager, struct map_device *device)
 {
 	int fds[DISK_KEPT_MAX], r;
+	unsigned fd_count;
 
 	if (!manager->fd_store)
 		return;
-	r = fd_store_put(manager->fd_store, device->view.name, fds, disk_keep(device->disk, fds));
+	fd_count = disk_keep(device->disk, fds);
+	r = fd_store_keeps(manager->fd_store) ? 0 : -EOPNOTSUPP;
+	if (r == 0 && fd_count > 0)
+		r = fd_store_put(manager->fd_store, device->view.name, fds, fd_count);
 	device->kept = r == 0;
 	if (r < 0 && r != -EOPNOTSUPP)
 		log_warning("map %s: its device would not outlive hawserd: %s", device->view.name,
@@ -243,24 +248,35 @@ static const struct record *saved_record(struct manager *manager, const struct s
 	return node ? node->record : manager->config.node_defaults;
 }
 
+/* What was saved of a map and its device's files. Return: 0; -errno, which was logged */
+static int take_saved(struct manager *manager, const char *name, struct saved_map *state, int *fds,
+		      unsigned *fd_count)
+{
+	int r = state ? saved_map_load(manager->run_dir, name, state) : -ENOMEM;
+
+	*fd_count = 0;
+	if (r < 0) {
+		log_error("map %s: its device is lost, what was saved about it cannot be read: %s",
+			  name, strerror(-r));
+		return r;
+	}
+	*fd_count = fd_store_take(manager->fd_store, name, fds);
+	if (*fd_count > 0 || !exporter_needs_files(state->exporter))
+		return 0;
+	log_error("map %s: its device is lost, nobody kept its files", name);
+	return -ENOENT;
+}
+
 static void recover_map(struct manager *manager, const char *name)
 {
 	struct saved_map *state = malloc(sizeof(*state));
-	int fds[FD_STORE_FILES_MAX], r = -ENOMEM;
-	struct map_device *device;
+	struct map_device *device = NULL;
+	int fds[FD_STORE_FILES_MAX];
 	unsigned fd_count;
 
-	if (state)
-		r = saved_map_load(manager->run_dir, name, state);
-	if (r < 0)
-		log_error("map %s: its device is lost, what was saved about it cannot be read: %s",
-			  name, strerror(-r));
-	fd_count = r < 0 ? 0 : fd_store_take(manager->fd_store, name, fds);
-	if (r == 0 && fd_count == 0)
-		log_error("map %s: its device is lost, nobody kept its files", name);
-	device = fd_count ? manager_make_map(manager, saved_record(manager, state), &state->unit,
-					     state->exporter, state->queue_depth)
-			  : NULL;
+	if (take_saved(manager, name, state, fds, &fd_count) == 0)
+		device = manager_make_map(manager, saved_record(manager, state), &state->unit,
+					  state->exporter, state->queue_depth);
 	if (!device) {
 		for (unsigned i = 0; i < fd_count; i++)
 			close(fds[i]);
