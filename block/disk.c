@@ -21,6 +21,7 @@
 
 /* The best first: "auto" takes the first that works here. */
 static const struct exporter_ops *const exporters[] = {
+	&ublk_exporter,
 	&fuse_exporter,
 };
 
