@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: Hawser developers
 """Runs the tests that need a kernel, an init and a udev of their own, in virtual machines.
 
-usage: run.py [--build-dir DIR] [--kernel SERIES] [--list] [smoke | all | shell | PATTERN...]
+usage: run.py [--build-dir DIR] [--kernel SERIES] [--kills N] [--list] [smoke | all | shell | PATTERN...]
 
 smoke (the default) is a few cases on one kernel; all is all of them on all kernels; a PATTERN selects
 the cases that contain it in their name. shell starts a machine and hands it to this terminal.
@@ -41,6 +41,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description="hawser in virtual machines")
     parser.add_argument("--build-dir", default=os.path.join(root, "build"))
     parser.add_argument("--kernel", choices=list(image.KERNELS))
+    parser.add_argument("--kills", type=int, help="how often cases kill hawserd that do so, 100 say")
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument("what", nargs="*", default=["smoke"])
     return parser.parse_args()
@@ -86,13 +87,13 @@ class Tally:
         return f"{self.counts['ok']} passed, {self.counts['FAIL']} failed, {self.counts['skip']} skipped"
 
 
-def run_boot(machine, boot, cases, tally, label):
+def run_boot(machine, boot, cases, kills, tally, label):
     """One boot of a machine, from power-on to power-off. Returns whether all went well.
 
     A case of several boots counts as passed with its last one."""
     ended = []
     begin = time.monotonic()
-    run = machine.boot({"boot": boot, "cases": [case.name for case in cases]})
+    run = machine.boot({"boot": boot, "cases": [case.name for case in cases], "kills": kills})
     try:
         problem = listen(run, boot, cases, ended, tally, label)
     finally:
@@ -135,12 +136,12 @@ def listen(run, boot, cases, ended, tally, label):
         patience = UP_S
 
 
-def run_machine(built, kernel, name, cases, payload, folder, tally):
+def run_machine(built, kernel, name, cases, payload, folder, kills, tally):
     label = f"[{kernel}]"
     machine = Machine(built, kernel, os.path.join(folder, f"{kernel}-{name}"), payload)
     good = True
     for boot in range(1, max(case.boots for case in cases) + 1):
-        good = run_boot(machine, boot, cases, tally, label)
+        good = run_boot(machine, boot, cases, kills, tally, label)
         if not good:
             break
     if good:
@@ -197,7 +198,7 @@ def main():
         machine.remove()
         return 0
     for (kernel, name), cases in machines_for(chosen).items():
-        run_machine(built, kernel, name, cases, payload, folder, tally)
+        run_machine(built, kernel, name, cases, payload, folder, arguments.kills, tally)
     print(tally.closing_line())
     return 1 if tally.counts["FAIL"] else 0
 

@@ -38,7 +38,7 @@ def configure(guest):
 def is_up(guest):
     same(guest.systemctl("is-system-running", check=False).out.strip(), "running", "the system")
     same(guest.property("iscsi", "Result"), "success", "iscsi.service")
-    contains(run(["findmnt", "-n", "-o", "SOURCE", FOLDER]).out, "/dev/loop", "what is mounted")
+    same(run(["findmnt", "-n", "-o", "SOURCE", FOLDER]).out.strip(), guest.device(), "what is mounted")
     guest.wait_for_paths(2)
 
 

@@ -4,11 +4,15 @@
 
 CASES = []
 
+# {name: the kernels that have it}
+EXPORTERS = {"ublk": ("6.12",), "fuse": ("6.12", "6.1")}
+
 
 class Case:
-    def __init__(self, function, limit_s, boots, smoke, kernels):
+    def __init__(self, function, limit_s, boots, smoke, kernels, exporter=None):
         module = function.__module__.removeprefix("test_")
-        self.name = f"{module}/{function.__name__}"
+        self.name = f"{module}/{exporter + '_' if exporter else ''}{function.__name__}"
+        self.exporter = exporter
         self.function = function
         self.limit_s = limit_s
         self.boots = boots
@@ -24,6 +28,18 @@ def case(limit_s=60, boots=1, smoke=False, kernels=("6.12", "6.1")):
 
     def add(function):
         CASES.append(Case(function, limit_s, boots, smoke, kernels))
+        return function
+
+    return add
+
+
+def exporter_case(limit_s=240, smoke=False, exporters=tuple(EXPORTERS)):
+    """A case for each exporter, on the kernels that have it, with its name in front: guest.exporter
+    tells which, and hawserd is started with it"""
+
+    def add(function):
+        for name in exporters:
+            CASES.append(Case(function, limit_s, 1, smoke, EXPORTERS[name], name))
         return function
 
     return add

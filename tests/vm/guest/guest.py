@@ -2,10 +2,12 @@
 # SPDX-FileCopyrightText: Hawser developers
 """What a case does with its machine. Whatever it makes is taken away again by tidy_up()."""
 
+import glob
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 from guest import lio, network
@@ -38,12 +40,17 @@ SETTINGS = {
 
 
 class Guest:
-    def __init__(self, boot):
+    def __init__(self, boot, exporter=None, kills=None):
         self.boot = boot
+        self.exporter = exporter
+        self.kills = kills  # how often a case kills hawserd that does so; None: as it likes
+        self.notes = []  # told with the outcome
         self.undo = []
         os.makedirs(CONF, exist_ok=True)
         self.write(f"{CONF}/initiatorname.iscsi", f"InitiatorName={INITIATOR}\n")
         self.write(f"{CONF}/iscsid.conf", ISCSID_CONF)
+        if exporter:
+            self.write("/etc/hawser/hawser.conf", f"[block]\nexporter = {exporter}\n")
 
     @staticmethod
     def write(path, text):
@@ -67,6 +74,13 @@ class Guest:
 
     def start_hawserd(self):
         self.systemctl("start hawserd")
+
+    def kill_hawserd(self):
+        """SIGKILL; systemd starts another one"""
+        before = self.property("hawserd", "MainPID")
+        os.kill(int(before), signal.SIGKILL)
+        self.wait(lambda: self.state("hawserd") == "active" and self.property("hawserd", "MainPID") != before,
+                  "a new hawserd", 60)  # fmt: skip
 
     # ---- targets
 
@@ -162,7 +176,8 @@ class Guest:
         except OSError as error:
             problems.append(f"the target does not go: {error}")
         loops = subprocess.run(["losetup", "-n", "-O", "NAME"], stdout=subprocess.PIPE, text=True, check=False).stdout
-        problems += [f"{loop.strip()} is still there" for loop in loops.splitlines()]
+        left = [loop.strip() for loop in loops.splitlines()] + glob.glob("/sys/class/ublk-char/*")
+        problems += [f"{device} is still there" for device in left]
         return problems
 
     def wait(self, condition, what, timeout=30):

@@ -6,7 +6,7 @@ A target is described by a dictionary, so that it can be saved and be there agai
     name        iqn
     portals     addresses
     units       list of {"disk": serial number of a disk of this machine}, {"ram_mib": size} or
-                {"file": path, "mib": size}
+                {"file": path, "mib": size}; perhaps with "block_size"
     attributes  of the portal group: {"authentication": 1, …}
     parameters  of login: {"HeaderDigest": "CRC32C", …}
     auth        {"userid": …, "password": …, "userid_mutual": …, "password_mutual": …}
@@ -79,6 +79,8 @@ def _create_unit(target, number, unit):
         store = _make("core", "rd_mcp_0", name)
         _write(f"{store}/control", f"rd_pages={unit['ram_mib'] * 256}")
     _write(f"{store}/enable", 1)
+    if "block_size" in unit:
+        _write(f"{store}/attrib/block_size", unit["block_size"])
     # of hexadecimal digits: LIO makes the unit's NAA designator of them
     serial = "".join(f"{byte:02x}" for byte in name.encode())[-32:].rjust(32, "0")
     _write(f"{store}/wwn/vpd_unit_serial", serial)
