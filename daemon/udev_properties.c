@@ -3,6 +3,7 @@
 
 #include "daemon/udev_properties.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -73,13 +74,12 @@ static int write_file(const char *path, const struct map_view *map)
 	return fclose(file) < 0 && r == 0 ? -errno : r;
 }
 
-/* Harmless where no udev runs: the kernel then sends the event to nobody. */
-static void look_again(uint32_t major, uint32_t minor)
+static void change_event(const char *folder)
 {
-	char path[64];
+	char path[NAME_MAX + 128];
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/uevent", major, minor);
+	snprintf(path, sizeof(path), "%s/uevent", folder);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -87,6 +87,31 @@ static void look_again(uint32_t major, uint32_t minor)
 		errno = 0; /* read-only sysfs in a container: then there is no udev to tell either
 			    */
 	close(fd);
+}
+
+/*
+ * Harmless where no udev runs: the kernel then sends the event to nobody. Partitions take what they
+ * are called from the disk, and the kernel may have found them before.
+ */
+static void look_again(uint32_t major, uint32_t minor)
+{
+	char folder[64], path[NAME_MAX + 96];
+	struct dirent *entry;
+	DIR *directory;
+
+	snprintf(folder, sizeof(folder), "/sys/dev/block/%u:%u", major, minor);
+	change_event(folder);
+	directory = opendir(folder);
+	if (!directory)
+		return;
+	while ((entry = readdir(directory))) {
+		snprintf(path, sizeof(path), "%s/%s/partition", folder, entry->d_name);
+		if (access(path, F_OK) < 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		change_event(path);
+	}
+	closedir(directory);
 }
 
 int udev_properties_set(const char *run_dir, const struct map_view *map)
