@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "block/disk.h"
@@ -30,6 +32,8 @@
 #define DEPTH_DEFAULT 128
 #define SECTOR_BYTES  512u
 #define NAME_PREFIX   "ublkb"
+#define LOCK_STEP_MS  10
+#define LOCK_LIMIT_MS 10000
 /* In front of the random part of a cookie, so that a device of ours is seen for what it is. */
 #define COOKIE_MAGIC UINT64_C(0x6861777300000000)
 
@@ -404,20 +408,40 @@ static void fail_on_worker(void *argument)
 	ublk_queue_fail(device->queue, -EIO);
 }
 
-static int device_remove(void *userdata, bool force)
+/*
+ * To stop it ends requests with an error, so nobody shall be at it: O_EXCL keeps off who would
+ * mount or claim it, and the lock whoever looks what is on it, udev above all, as systemd's
+ * "Locking Block Device Access" has it. Return: the open device; -EBUSY; -errno.
+ */
+static int device_claim(const struct ublk_device *device)
 {
-	struct ublk_device *device = userdata;
+	const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
 	owned_fd int fd = -1;
 	char path[320];
 
 	snprintf(path, sizeof(path), "%s/" NAME_PREFIX "%u", device->dev_dir, device->id);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_EXCL);
+	if (fd < 0)
+		return -errno;
+	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_STEP_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (waited_ms >= LOCK_LIMIT_MS)
+			return -EBUSY;
+		nanosleep(&step, NULL);
+	}
+	return take_fd(fd);
+}
+
+static int device_remove(void *userdata, bool force)
+{
+	struct ublk_device *device = userdata;
+	owned_fd int fd = force ? -1 : device_claim(device);
+
+	if (!force && fd < 0)
+		return fd;
 	if (force)
 		on_worker(device->ring, fail_on_worker, device);
-	else
-		/* Nobody has it mounted or claimed, and nobody can until it is gone. */
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_EXCL);
-	if (!force && fd < 0)
-		return -errno;
 	return ublk_stop(&device->control, device->id);
 }
 
