@@ -143,9 +143,9 @@ def discarded_and_zeroed_blocks(guest):
 
 @exporter_case()
 def blocks_of_4096_bytes(guest):
-    device = connect(guest, image_unit(guest, 64, block_size=4096))
+    device = connect(guest, image_unit(guest, 320, block_size=4096))
     same(queue(device, "logical_block_size"), "4096", "logical block size")
-    same(run(["blockdev", "--getsize64", device]).out.strip(), str(64 << 20), "size")
+    same(run(["blockdev", "--getsize64", device]).out.strip(), str(320 << 20), "size")
     run(["fio", "--name=blocks", f"--filename={device}", "--bs=4k", "--size=4m", "--rw=randwrite", "--direct=1",
          "--ioengine=libaio", "--iodepth=8", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0"])  # fmt: skip
     guest.mount(device, make="mkfs.xfs -q -f")
@@ -182,8 +182,8 @@ def a_unit_that_cannot_be_written(guest):
 
 @exporter_case()
 def volumes_on_top(guest):
-    device = connect(guest)
-    run(["wipefs", "-a", "-q", device])
+    # not on a disk of this machine, which would have the same volumes
+    device = connect(guest, image_unit(guest, 128))
     run(["pvcreate", "-q", "-y", device])
     run(["vgcreate", "-q", "volumes", device])
     guest.undo.append(lambda: run(["vgremove", "-q", "-f", "-y", "volumes"], check=False))
