@@ -205,10 +205,10 @@ static int device_go_live(void *userdata, struct disk_node *node, const char **s
 	if (r < 0)
 		return r;
 	loop_tune(&device->loop, device->limits.write_cache);
-	text_copy(node->path, sizeof(node->path), device->loop.device);
-	text_copy(node->name, sizeof(node->name), device->loop.name);
-	node->major = device->loop.major;
-	node->minor = device->loop.minor;
+	text_copy(node->path, sizeof(node->path), device->loop.node.path);
+	text_copy(node->name, sizeof(node->name), device->loop.node.name);
+	node->major = device->loop.node.major;
+	node->minor = device->loop.node.minor;
 	node->backing = device->loop.backing;
 	return 0;
 }

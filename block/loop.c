@@ -3,15 +3,12 @@
 
 #include "block/loop.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,91 +44,7 @@ int loop_probe(const char *dev_dir)
 	return fd < 0 ? fd : 0;
 }
 
-/* --- device nodes --- */
-
-/* "7:3" of a disk or partition, by its folder in sysfs */
-static int read_number(const char *folder, dev_t *number)
-{
-	char path[160];
-	unsigned major_number, minor_number;
-	FILE *file;
-	int n;
-
-	snprintf(path, sizeof(path), "%s/dev", folder);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	n = fscanf(file, "%u:%u", &major_number, &minor_number);
-	fclose(file);
-	if (n != 2)
-		return -EIO;
-	*number = makedev(major_number, minor_number);
-	return 0;
-}
-
-/* devtmpfs makes nodes by itself; where /dev is something else nobody does. */
-static int make_node(const char *path, dev_t number, bool *made)
-{
-	struct stat status;
-
-	if (stat(path, &status) == 0)
-		return S_ISBLK(status.st_mode) && status.st_rdev == number ? 0 : -EEXIST;
-	if (errno != ENOENT)
-		return -errno;
-	if (mknod(path, S_IFBLK | 0660, number) < 0)
-		return -errno;
-	*made = true;
-	return 0;
-}
-
-static bool is_partition(const struct loop *loop, const char *name)
-{
-	size_t length = strlen(loop->name);
-
-	return strncmp(name, loop->name, length) == 0 && name[length] == 'p';
-}
-
-/* For every partition: make its node, or remove it. */
-static void for_partition_nodes(struct loop *loop, bool make)
-{
-	char folder[64], path[560];
-	struct dirent *entry;
-	DIR *directory;
-
-	snprintf(folder, sizeof(folder), SYS_BLOCK "/%s", loop->name);
-	directory = opendir(folder);
-	if (!directory)
-		return;
-	while ((entry = readdir(directory))) {
-		dev_t number;
-
-		if (!is_partition(loop, entry->d_name))
-			continue;
-		snprintf(path, sizeof(path), "%s/%.32s", folder, entry->d_name);
-		if (make && read_number(path, &number) < 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/%.32s", loop->dev_dir, entry->d_name);
-		if (make)
-			make_node(path, number, &loop->made_partitions);
-		else
-			unlink(path);
-	}
-	closedir(directory);
-}
-
 /* --- settings --- */
-
-static void write_attribute(const struct loop *loop, const char *attribute, const char *value)
-{
-	char path[96];
-	owned_fd int fd = -1;
-
-	snprintf(path, sizeof(path), SYS_BLOCK "/%s/queue/%s", loop->name, attribute);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	/* sysfs is read-only in many containers; the device works with the defaults, slower. */
-	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
-		return;
-}
 
 /*
  * Only what can be undone. discard_max_bytes cannot be set again after 0, not even by the next user
@@ -139,8 +52,9 @@ static void write_attribute(const struct loop *loop, const char *attribute, cons
  */
 void loop_tune(const struct loop *loop, bool write_cache)
 {
-	write_attribute(loop, "scheduler", "none");
-	write_attribute(loop, "write_cache", write_cache ? "write back" : "write through");
+	device_node_set(&loop->node, "queue/scheduler", "none");
+	device_node_set(&loop->node, "queue/write_cache",
+			write_cache ? "write back" : "write through");
 }
 
 /* --- attach --- */
@@ -170,42 +84,25 @@ static int configure(int fd, const struct loop_settings *settings, uint64_t *bac
 	return 0;
 }
 
-static int name_device(struct loop *loop, const char *dev_dir, int number)
-{
-	char folder[64];
-	dev_t device;
-	int r;
-
-	*loop = (struct loop){};
-	snprintf(loop->name, sizeof(loop->name), "loop%d", number);
-	if (!text_copy(loop->dev_dir, sizeof(loop->dev_dir), dev_dir))
-		return -ENAMETOOLONG;
-	snprintf(loop->device, sizeof(loop->device), "%s/%s", dev_dir, loop->name);
-	snprintf(folder, sizeof(folder), SYS_BLOCK "/%s", loop->name);
-	r = read_number(folder, &device);
-	if (r < 0)
-		return r;
-	loop->major = major(device);
-	loop->minor = minor(device);
-	return make_node(loop->device, device, &loop->made_node);
-}
-
 static int attach_once(struct loop *loop, const struct loop_settings *settings, int control_fd,
 		       const char **step)
 {
 	int number = ioctl(control_fd, LOOP_CTL_GET_FREE);
 	owned_fd int fd = -1;
+	char name[16];
 	int r;
 
 	*step = "find a free loop device";
 	if (number < 0)
 		return -errno;
 	*step = "find the loop device's node";
-	r = name_device(loop, settings->dev_dir, number);
+	*loop = (struct loop){};
+	snprintf(name, sizeof(name), "loop%d", number);
+	r = device_node_find(&loop->node, settings->dev_dir, name);
 	if (r < 0)
 		return r;
 	*step = "open the loop device";
-	fd = open(loop->device, (settings->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	fd = open(loop->node.path, (settings->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	/* Whoever took it first may remove it again: ENXIO and ENODEV are a lost race as well. */
 	if (fd < 0)
 		return errno == ENXIO || errno == ENODEV ? -EBUSY : -errno;
@@ -232,7 +129,7 @@ int loop_attach(struct loop *loop, const struct loop_settings *settings, const c
 
 int loop_scan_partitions(struct loop *loop)
 {
-	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
+	owned_fd int fd = open(loop->node.path, O_RDONLY | O_CLOEXEC);
 	struct loop_info64 info;
 
 	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
@@ -240,13 +137,13 @@ int loop_scan_partitions(struct loop *loop)
 	info.lo_flags |= LO_FLAGS_PARTSCAN;
 	if (ioctl(fd, LOOP_SET_STATUS64, &info) < 0)
 		return -errno;
-	for_partition_nodes(loop, true);
+	device_node_add_partitions(&loop->node);
 	return 0;
 }
 
 int loop_resize(const struct loop *loop)
 {
-	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
+	owned_fd int fd = open(loop->node.path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
@@ -259,14 +156,14 @@ static bool attached(const struct loop *loop)
 {
 	char path[96];
 
-	snprintf(path, sizeof(path), SYS_BLOCK "/%s/loop/backing_file", loop->name);
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/loop/backing_file", loop->node.name);
 	return access(path, F_OK) == 0;
 }
 
 /* The number may be another file's by now. */
 static bool ours(const struct loop *loop)
 {
-	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
+	owned_fd int fd = open(loop->node.path, O_RDONLY | O_CLOEXEC);
 	struct loop_info64 info;
 
 	return fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
@@ -289,7 +186,7 @@ static bool idle(const struct loop *loop)
 	char path[96];
 	FILE *file;
 
-	snprintf(path, sizeof(path), SYS_BLOCK "/%s/inflight", loop->name);
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/inflight", loop->node.name);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
@@ -308,7 +205,7 @@ static bool idle(const struct loop *loop)
  */
 static int keep_attached(const struct loop *loop)
 {
-	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC);
+	owned_fd int fd = open(loop->node.path, O_RDONLY | O_CLOEXEC);
 	struct loop_info64 info;
 
 	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
@@ -322,18 +219,15 @@ static int keep_attached(const struct loop *loop)
 static void forget(struct loop *loop)
 {
 	/* It would stay with the device. */
-	write_attribute(loop, "write_cache", "write back");
-	if (loop->made_partitions)
-		for_partition_nodes(loop, false);
-	if (loop->made_node)
-		unlink(loop->device);
+	device_node_set(&loop->node, "queue/write_cache", "write back");
+	device_node_forget(&loop->node);
 	*loop = (struct loop){};
 }
 
 static int clear(const struct loop *loop, int open_flags)
 {
 	/* O_EXCL: nobody has it mounted or claimed, and nobody can until we are done. */
-	owned_fd int fd = open(loop->device, O_RDONLY | O_CLOEXEC | open_flags);
+	owned_fd int fd = open(loop->node.path, O_RDONLY | O_CLOEXEC | open_flags);
 
 	if (fd < 0)
 		return -errno;
@@ -344,7 +238,7 @@ int loop_detach(struct loop *loop, bool force, unsigned grace_ms)
 {
 	int r;
 
-	if (!loop->name[0])
+	if (!loop->node.name[0])
 		return 0;
 	if (!ours(loop)) {
 		*loop = (struct loop){};
@@ -365,10 +259,10 @@ int loop_detach(struct loop *loop, bool force, unsigned grace_ms)
 int loop_adopt(struct loop *loop, const char *name, const char *device, uint32_t major,
 	       uint32_t minor, uint64_t backing)
 {
-	struct loop found = {.major = major, .minor = minor, .backing = backing};
+	struct loop found = {.node = {.major = major, .minor = minor}, .backing = backing};
 
-	if (!text_copy(found.name, sizeof(found.name), name) ||
-	    !text_copy(found.device, sizeof(found.device), device) || !attached(&found) ||
+	if (!text_copy(found.node.name, sizeof(found.node.name), name) ||
+	    !text_copy(found.node.path, sizeof(found.node.path), device) || !attached(&found) ||
 	    !ours(&found))
 		return -ENODEV;
 	*loop = found;
@@ -377,20 +271,12 @@ int loop_adopt(struct loop *loop, const char *name, const char *device, uint32_t
 
 int loop_reap(uint32_t major, uint32_t minor, uint64_t backing)
 {
-	struct loop loop = {.major = major, .minor = minor, .backing = backing};
-	char path[64], target[256];
-	ssize_t length;
-	int r;
+	struct loop loop = {.node = {.major = major, .minor = minor}, .backing = backing};
+	int r = device_node_by_number(major, minor, loop.node.name, sizeof(loop.node.name));
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length <= 0)
+	if (r < 0 || !text_starts_with(loop.node.name, "loop"))
 		return -ENODEV;
-	target[length] = '\0';
-	if (!text_copy(loop.name, sizeof(loop.name), basename(target)) ||
-	    !text_starts_with(loop.name, "loop"))
-		return -ENODEV;
-	snprintf(loop.device, sizeof(loop.device), "/dev/%s", loop.name);
+	snprintf(loop.node.path, sizeof(loop.node.path), "/dev/%s", loop.node.name);
 	if (!ours(&loop))
 		return -ENODEV;
 	r = clear(&loop, 0);

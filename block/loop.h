@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "block/device_node.h"
+
 struct loop_settings {
 	const char *dev_dir; /* "/dev": loop-control and the device nodes */
 	const char *name;    /* shown by losetup as the reference; cut to 63 characters */
@@ -19,12 +21,8 @@ struct loop_settings {
 };
 
 struct loop {
-	char name[16];	  /* "loop3"; empty when not attached */
-	char device[288]; /* "/dev/loop3" */
-	char dev_dir[256];
-	uint32_t major, minor;
+	struct device_node node; /* without a name when not attached */
 	uint64_t backing; /* device number of the file's file system: tells ours from a later one */
-	bool made_node, made_partitions; /* the nodes are ours to remove */
 };
 
 /** loop_probe() - can loop devices be had? Return: 0; -errno */
