@@ -22,6 +22,7 @@
 /* The best first: "auto" takes the first that works here. */
 static const struct exporter_ops *const exporters[] = {
 	&ublk_exporter,
+	&nbd_exporter,
 	&fuse_exporter,
 };
 

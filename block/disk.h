@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * A map as a Linux block device. The exporter (how the kernel gets it: ublk, or a FUSE file under
- * a loop device) is a row of a table. A disk has two sides: disk_*() calls that
+ * A map as a Linux block device. The exporter (how the kernel gets it: ublk, NBD, or a FUSE file
+ * under a loop device) is a row of a table. A disk has two sides: disk_*() calls that
  * set up, resize and remove may block and must come from a thread that serves no I/O; the queue
  * side runs on the worker that owns the map.
  */
@@ -21,7 +21,7 @@ struct map;
 struct ring;
 
 struct disk_settings {
-	char exporter[16];	  /* "auto" or a name: "ublk", "fuse" */
+	char exporter[16];	  /* "auto" or a name: "ublk", "nbd", "fuse" */
 	char name[UNIT_WWID_MAX]; /* shown by losetup and lsblk: the alias or WWID */
 	char dev_dir[256];	  /* where device nodes are: "/dev" */
 	uint16_t queue_depth;	  /* requests taken from the kernel at once; 0 = 128 */

@@ -45,4 +45,5 @@ struct exporter_ops {
 };
 
 extern const struct exporter_ops fuse_exporter; /* block/fuse_exporter.c */
+extern const struct exporter_ops nbd_exporter;	/* block/nbd_exporter.c */
 extern const struct exporter_ops ublk_exporter; /* block/ublk_exporter.c */

@@ -12,7 +12,7 @@ from guest.network import PORTALS
 from harness.commands import run, same, true
 from harness.load import Fio, Oracle
 
-DEVICES = {"ublk": r"/dev/ublkb\d+", "fuse": r"/dev/loop\d+"}
+DEVICES = {"ublk": r"/dev/ublkb\d+", "nbd": r"/dev/nbd\d+", "fuse": r"/dev/loop\d+"}
 IMAGE = "/var/tmp/image"
 
 
@@ -197,7 +197,7 @@ def volumes_on_top(guest):
     end(guest)
 
 
-@exporter_case(exporters=("ublk",))
+@exporter_case(exporters=("ublk", "nbd"))
 def stopped_and_started_while_in_use(guest):
     """A device that the kernel keeps does not even mind that nobody serves it for a while."""
     device = connect(guest)

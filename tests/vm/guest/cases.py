@@ -5,7 +5,7 @@
 CASES = []
 
 # {name: the kernels that have it}
-EXPORTERS = {"ublk": ("6.12",), "fuse": ("6.12", "6.1")}
+EXPORTERS = {"ublk": ("6.12",), "nbd": ("6.12", "6.1"), "fuse": ("6.12", "6.1")}
 
 
 class Case:

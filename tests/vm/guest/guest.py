@@ -177,6 +177,7 @@ class Guest:
             problems.append(f"the target does not go: {error}")
         loops = subprocess.run(["losetup", "-n", "-O", "NAME"], stdout=subprocess.PIPE, text=True, check=False).stdout
         left = [loop.strip() for loop in loops.splitlines()] + glob.glob("/sys/class/ublk-char/*")
+        left += glob.glob("/sys/block/nbd*/pid")
         problems += [f"{device} is still there" for device in left]
         return problems
 
