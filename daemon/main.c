@@ -59,7 +59,7 @@ static int run(const struct options *options)
 	sd_event *event = NULL;
 	int r;
 
-	service_harden();
+	service_harden(options->debug);
 	if (service_lock(options->run_dir, &error) < 0) {
 		log_error("%s", error.text);
 		return -1;

@@ -3,13 +3,17 @@
 
 #include "daemon/service.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -56,20 +60,55 @@ int service_lock(const char *run_dir, struct error *error)
 	return 0; /* the descriptor stays open as long as the process lives */
 }
 
-void service_harden(void)
+/* The pages of the program and of each library: who pages them in may have to read from us. */
+static int lock_object(struct dl_phdr_info *object, size_t size_bytes, void *userdata)
 {
-	int fd;
+	for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
 
+		if (part->p_type != PT_LOAD)
+			continue;
+		if (mlock((const void *)(object->dlpi_addr + part->p_vaddr), part->p_memsz) < 0)
+			log_debug("%s cannot be locked: %s", object->dlpi_name, strerror(errno));
+	}
+	return 0;
+}
+
+/*
+ * Nothing of ours is swapped out, to a disk of ours perhaps. What is mapped later is locked as it
+ * is used: request memory is mostly address space.
+ */
+static void lock_memory(void)
+{
+	const struct rlimit no_limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+	/* With a limit, memory would be refused later on, in the middle of something. */
+	if (setrlimit(RLIMIT_MEMLOCK, &no_limit) < 0 ||
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		log_info("memory is not locked: %s", strerror(errno));
+	else
+		dl_iterate_phdr(lock_object, NULL);
+}
+
+static void spare_from_oom(void)
+{
+	owned_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "-1000", 5) < 0)
+		log_debug("oom_score_adj: %s", strerror(errno));
+}
+
+void service_harden(bool core_dumps)
+{
 	/* Memory that the kernel takes on our behalf must not be won by writing to our own devices.
 	 */
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
 		log_debug("PR_SET_IO_FLUSHER: %s", strerror(errno));
-	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write(fd, "-1000", 5) < 0)
-		log_debug("oom_score_adj: %s", strerror(errno));
-	close(fd);
+	/* A dump may have to be written to a disk of ours, and until it is nobody follows us. */
+	if (!core_dumps)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	lock_memory();
+	spare_from_oom();
 }
 
 static unsigned list_length(const struct list *list)

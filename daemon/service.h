@@ -7,6 +7,8 @@
  * what keeps it alive when memory runs out. Control thread only.
  */
 
+#include <stdbool.h>
+
 struct error;
 struct manager;
 struct service;
@@ -15,9 +17,12 @@ typedef struct sd_event sd_event;
 /** service_lock() - be the only daemon of @run_dir, until exit. Return: 0; -1 with @error set */
 int service_lock(const char *run_dir, struct error *error);
 
-/** service_harden() - before any thread starts: no recursion into our own devices, not OOM's first
+/**
+ * service_harden() - before threads start: memory that stays where it is, no recursion into our own
+ *                    devices, not OOM's first, no core dump that needs them
+ * @core_dumps: allow those: a developer looks on
  */
-void service_harden(void);
+void service_harden(bool core_dumps);
 
 /**
  * service_start() - ready; SIGTERM and SIGINT stop @manager and end the loop, SIGHUP reloads it

@@ -15,6 +15,7 @@
 #include "util/ring.h"
 
 #define RING_ENTRIES 512
+#define STACK_BYTES  (128u << 10)
 
 struct worker {
 	struct ring *ring;
@@ -30,6 +31,15 @@ static void worker_stop(struct mail *mail)
 	ring_stop(worker->ring);
 }
 
+/* The stack is there before memory is short. */
+static __attribute__((noinline)) void touch_stack(void)
+{
+	volatile char stack[STACK_BYTES];
+
+	for (size_t i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 0;
+}
+
 static void *worker_run(void *arg)
 {
 	struct worker *worker = arg;
@@ -38,6 +48,7 @@ static void *worker_run(void *arg)
 
 	snprintf(name, sizeof(name), "hawser-io%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
+	touch_stack();
 	r = ring_run(worker->ring);
 	if (r < 0)
 		log_error("worker %u stopped: %s", worker->index, strerror(-r));
