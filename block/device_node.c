@@ -8,14 +8,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/text.h"
 
-#define SYS_BLOCK "/sys/block"
+#define SYS_BLOCK     "/sys/block"
+#define LOCK_STEP_MS  10
+#define LOCK_LIMIT_MS 10000
 
 /* "7:3" of a disk or partition, by its folder in sysfs */
 static int read_number(const char *folder, dev_t *number)
@@ -126,6 +130,23 @@ int device_node_by_number(uint32_t major, uint32_t minor, char *name, size_t siz
 void device_node_add_partitions(struct device_node *node)
 {
 	for_partition_nodes(node, true);
+}
+
+int device_node_claim(const char *path)
+{
+	const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
+	owned_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_EXCL);
+
+	if (fd < 0)
+		return -errno;
+	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_STEP_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (waited_ms >= LOCK_LIMIT_MS)
+			return -EBUSY;
+		nanosleep(&step, NULL);
+	}
+	return take_fd(fd);
 }
 
 void device_node_forget(struct device_node *node)

@@ -33,6 +33,15 @@ int device_node_by_number(uint32_t major, uint32_t minor, char *name, size_t siz
 /** device_node_add_partitions() - make nodes for all partitions that have none */
 void device_node_add_partitions(struct device_node *node);
 
+/**
+ * device_node_claim() - open the device at @path when nobody else is at it, before it is taken away
+ *
+ * O_EXCL keeps off who would mount or claim it, and a lock whoever looks what is on it, udev above
+ * all, as systemd's "Locking Block Device Access" has it. May block for ten seconds.
+ * Return: the open device, to be closed when it is away; -EBUSY; -errno.
+ */
+int device_node_claim(const char *path);
+
 /** device_node_forget() - remove the nodes that are ours; @node is empty then */
 void device_node_forget(struct device_node *node);
 

@@ -476,12 +476,11 @@ static int device_remove(void *userdata, bool force)
 		device_node_forget(&device->node);
 		return 0;
 	}
+	fd = force ? -1 : device_node_claim(device->node.path);
+	if (!force && fd < 0)
+		return fd;
 	if (force)
 		on_worker(device->ring, fail_on_worker, device->queue);
-	else /* Nobody has it mounted or claimed, and nobody can until it is gone. */
-		fd = open(device->node.path, O_RDONLY | O_CLOEXEC | O_EXCL);
-	if (!force && fd < 0)
-		return -errno;
 	r = disconnect(device->index);
 	if (r < 0)
 		return r;

@@ -12,12 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "block/device_node.h"
 #include "block/disk.h"
 #include "block/exporter.h"
 #include "block/on_worker.h"
@@ -32,8 +31,6 @@
 #define DEPTH_DEFAULT 128
 #define SECTOR_BYTES  512u
 #define NAME_PREFIX   "ublkb"
-#define LOCK_STEP_MS  10
-#define LOCK_LIMIT_MS 10000
 /* In front of the random part of a cookie, so that a device of ours is seen for what it is. */
 #define COOKIE_MAGIC UINT64_C(0x6861777300000000)
 
@@ -408,29 +405,13 @@ static void fail_on_worker(void *argument)
 	ublk_queue_fail(device->queue, -EIO);
 }
 
-/*
- * To stop it ends requests with an error, so nobody shall be at it: O_EXCL keeps off who would
- * mount or claim it, and the lock whoever looks what is on it, udev above all, as systemd's
- * "Locking Block Device Access" has it. Return: the open device; -EBUSY; -errno.
- */
+/* To stop it ends requests with an error, so nobody shall be at it. */
 static int device_claim(const struct ublk_device *device)
 {
-	const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
-	owned_fd int fd = -1;
 	char path[320];
 
 	snprintf(path, sizeof(path), "%s/" NAME_PREFIX "%u", device->dev_dir, device->id);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_EXCL);
-	if (fd < 0)
-		return -errno;
-	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_STEP_MS) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (waited_ms >= LOCK_LIMIT_MS)
-			return -EBUSY;
-		nanosleep(&step, NULL);
-	}
-	return take_fd(fd);
+	return device_node_claim(path);
 }
 
 static int device_remove(void *userdata, bool force)
