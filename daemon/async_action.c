@@ -26,6 +26,7 @@ struct async_rule {
 /* clang-format off */
 static const struct async_rule rules[] = {
 	{0x2a, 0x02, 0x05, ASYNC_ACTION_LOG}, /* log parameters, reservations, registrations */
+	{0x2a, 0x06, 0x07, ASYNC_ACTION_ACCESS}, /* asymmetric access state */
 	{0x2a, 0x08, 0x08, ASYNC_ACTION_LOG}, /* priority */
 	{0x2a, 0x0a, 0x13, ASYNC_ACTION_LOG}, /* error history, timestamp, encryption */
 	{0x2a, 0x21, 0x21, ASYNC_ACTION_LOG}, /* data encryption configuration */

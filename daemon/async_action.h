@@ -15,6 +15,7 @@ enum async_action {
 	ASYNC_ACTION_LOG,     /* say so; nothing that we keep has changed */
 	ASYNC_ACTION_SCAN,    /* look at what the session shows */
 	ASYNC_ACTION_PORTALS, /* ask the target for its portals */
+	ASYNC_ACTION_ACCESS,  /* ask for the states of the target port groups */
 	ASYNC_ACTION_COUNT,
 };
 

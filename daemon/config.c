@@ -10,7 +10,10 @@
 #include <syslog.h>
 
 #include "daemon/record.h"
+#include "multipath/access.h"
+#include "multipath/failback.h"
 #include "multipath/fence.h"
+#include "multipath/grouping.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -37,6 +40,16 @@ static const struct text_name never[] = {{-1, "never"}};
 static const struct text_name resets[] = {{FENCE_RESET_NEVER, "never"},
 					  {FENCE_RESET_EXCLUSIVE, "exclusive"},
 					  {FENCE_RESET_ALWAYS, "always"}};
+static const struct text_name groupings[] = {{GROUPING_BY_PRIO, "group_by_prio"},
+					     {GROUPING_MULTIBUS, "multibus"},
+					     {GROUPING_FAILOVER, "failover"},
+					     {GROUPING_BY_NODE_NAME, "group_by_node_name"},
+					     {GROUPING_BY_TPG, "group_by_tpg"}};
+static const struct text_name failbacks[] = {
+	{0, "immediate"}, {FAILBACK_MANUAL, "manual"}, {FAILBACK_FOLLOWOVER, "followover"}};
+static const struct text_name activations[] = {{ACTIVATION_NEVER, "never"},
+					       {ACTIVATION_STALLED, "stalled"},
+					       {ACTIVATION_OPTIMIZED, "optimized"}};
 
 #define NAMES(names) names, ARRAY_SIZE(names)
 #define NO_NAMES     NULL, 0
@@ -65,6 +78,16 @@ static const struct setting settings[] = {
 	 "How long a write in doubt may still be carried out by a target that nobody could fence; then it is guarded no more."},
 	{"multipath.fence_lun_reset", SETTING_CHOICE, NULL, ANY, "exclusive", NAMES(resets), AT(fence_lun_reset),
 	 "Reset a unit whose target leaves writes of a lost session running: never, exclusive units only, or always."},
+	{"multipath.path_grouping_policy", SETTING_CHOICE, NULL, ANY, "group_by_prio", NAMES(groupings), AT(grouping),
+	 "Which paths are one group: group_by_prio (the same ALUA state), multibus (all), failover (none), group_by_node_name or group_by_tpg."},
+	{"multipath.failback", SETTING_DURATION, "s", 0, 86400000, "immediate", NAMES(failbacks), AT(failback_ms),
+	 "When a better path group is used again whose paths are back: immediate, after so long, followover (if this host had lost them) or manual."},
+	{"multipath.alua_activation", SETTING_CHOICE, NULL, ANY, "optimized", NAMES(activations), AT(activation),
+	 "When a target that takes it is told to make a port group active: never, stalled (no other does I/O) or optimized (none does so well)."},
+	{"multipath.alua_transition", SETTING_DURATION, "s", 1000, 3600000, "60", NO_NAMES, AT(transition_ms),
+	 "How long a port group may be in transition when the target does not say; then another one is used, if there is any."},
+	{"multipath.alua_poll", SETTING_DURATION, "s", 1000, 86400000, "60", NAMES(offs), AT(access_poll_ms),
+	 "How often a unit's port groups are asked for, besides when the target says that they have changed."},
 	{"failure.suspect", SETTING_DURATION, "ms", 10, 60000, "250 ms", NO_NAMES, AT(suspect_ms),
 	 "Silence with requests outstanding after which a path is asked whether it lives, while others exist."},
 	{"failure.suspect_timeout", SETTING_DURATION, "ms", 10, 600000, "750 ms", NO_NAMES, AT(suspect_timeout_ms),

@@ -30,6 +30,11 @@ struct config {
 	int32_t fence_wait_ms;
 	int32_t guard_timeout_ms; /* -1 = never over */
 	int32_t fence_lun_reset;  /* enum fence_reset */
+	int32_t grouping;	  /* enum grouping */
+	int32_t failback_ms;	  /* see struct map_settings */
+	int32_t activation;	  /* enum activation */
+	int32_t access_poll_ms;	  /* 0 = off */
+	int32_t transition_ms;
 	/* [failure] */
 	int32_t suspect_ms, suspect_timeout_ms;
 	int32_t lu_hang_timeout_ms; /* 0 = never */

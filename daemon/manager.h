@@ -212,6 +212,18 @@ void manager_reset(struct manager *manager, struct session_view *session, enum r
 void manager_reset_map(struct manager *manager, struct map_view *map, manager_done *done,
 		       void *userdata);
 
+/**
+ * manager_switch_group() - use path group @number (from 1) of @map: see map_switch_group()
+ *
+ * done(): ERROR_INVALID_ARGUMENT, ERROR_SESSION_NOT_CONNECTED, ERROR_NOT_SUPPORTED, ERROR_BUSY. A
+ * group that has to be activated by its target is used when that is done, a moment later.
+ */
+void manager_switch_group(struct manager *manager, struct map_view *map, unsigned number,
+			  manager_done *done, void *userdata);
+/** manager_failback() - use the best path group of @map now */
+void manager_failback(struct manager *manager, struct map_view *map, manager_done *done,
+		      void *userdata);
+
 /* What discovery does with what it found, as iscsiadm's -o; bits. */
 enum discovery_operation {
 	DISCOVERY_DEFAULT = 0,	      /* missing records are made, others keep their settings */

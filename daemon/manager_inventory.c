@@ -188,6 +188,7 @@ static void check_path(struct managed_session *managed, struct unit_view *unit,
 	switch (verdict) {
 	case UNIT_SAME:
 		unit_is_back(unit);
+		map_path_set_port(path, &found->unit.limits);
 		map_path_verified(path);
 		break;
 	case UNIT_RESIZED:
@@ -244,6 +245,7 @@ static void reconcile_unit(struct managed_session *managed, const struct invento
 {
 	struct session_view *session = &managed->supervisor->view;
 	struct unit_view *unit = find_unit(session, found->lun);
+	bool passive;
 
 	if (unit && unit->path) {
 		check_path(managed, unit, found);
@@ -259,13 +261,15 @@ static void reconcile_unit(struct managed_session *managed, const struct invento
 		return;
 	unit_is_back(unit);
 	unit->unit = found->unit;
-	unit->disk = found->verdict == PROBE_FOUND;
+	/* Through a port in standby nothing but its identity can be read. */
+	passive = found->verdict == PROBE_NOT_READY && found->unit.limits.access;
+	unit->disk = found->verdict == PROBE_FOUND || passive;
 	if (unit->disk)
 		manager_join_map(managed, unit);
 	else if (found->verdict != PROBE_NO_DISK)
 		log_warning("session %u, LUN %" PRIu64 ": %s", session->sid, unit->number,
 			    found->text);
-	if (found->verdict == PROBE_NOT_READY || found->verdict == PROBE_FAILED)
+	if ((found->verdict == PROBE_NOT_READY && !passive) || found->verdict == PROBE_FAILED)
 		manager_rescan_later(managed);
 }
 

@@ -392,7 +392,12 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 		manager_rescan_later(managed); /* the device of before is being taken away */
 		return;
 	}
-	if (device && !unit_geometry_equal(&device->view.unit.limits, &unit->unit.limits)) {
+	if (unit->unit.limits.access && !device) {
+		manager_rescan_later(managed); /* nobody knows its size */
+		return;
+	}
+	if (device && !unit->unit.limits.access &&
+	    !unit_geometry_equal(&device->view.unit.limits, &unit->unit.limits)) {
 		manager_event(manager, OBJECT_SESSION, unit->session, EVENT_GEOMETRY_DIFFERS, "%s",
 			      unit->unit.identity.wwid);
 		return;
@@ -407,7 +412,7 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 				node_path_weight(unit->session->node
 							 ? unit->session->node->record
 							 : manager->config.node_defaults),
-				&path);
+				&unit->unit.limits, &path);
 	if (r < 0) {
 		log_error("map %s: %s", device->view.name, strerror(-r));
 		return;
@@ -420,6 +425,15 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 		device_names(device, true);
 	manager_save_map(manager, device);
 	map_device_expose(device);
+}
+
+void manager_ask_access(struct managed_session *managed)
+{
+	struct unit_view *unit;
+
+	list_for_each (unit, &managed->supervisor->view.units, link)
+		if (unit->path)
+			map_device_ask_access(device_of(unit->path->map));
 }
 
 /* Sessions come and go. */

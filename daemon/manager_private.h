@@ -7,7 +7,8 @@
  * (records), manager_login.c and manager_logout.c (the operations), manager_moved.c,
  * manager_sessions.c (what supervisors tell), manager_inventory.c (what sessions show),
  * manager_maps.c (units into maps), manager_links.c (network interfaces), manager_statistics.c,
- * manager_discovery.c and manager_records.c (other records). Nobody else includes this.
+ * manager_discovery.c and manager_records.c (other records), manager_groups.c (path groups by
+ * hand). Nobody else includes this.
  */
 
 #include "daemon/config.h"
@@ -224,6 +225,8 @@ void manager_end_map(struct manager *manager, struct map_device *device);
 /** manager_join_map() - @unit becomes a path of the map that has its WWID, which may be a new one
  */
 void manager_join_map(struct managed_session *managed, struct unit_view *unit);
+/** manager_ask_access() - @managed's target has changed its port groups: ask for their states */
+void manager_ask_access(struct managed_session *managed);
 /** manager_session_lost() - its paths are down */
 void manager_session_lost(struct managed_session *managed, const char *reason, bool fenced);
 /** manager_drop_units() - forget what the session showed. Return: paths are still being removed */

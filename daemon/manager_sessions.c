@@ -178,6 +178,8 @@ static void on_async_event(struct supervisor *supervisor, const struct async_mes
 	manager_raise(manager_of(supervisor), OBJECT_SESSION, &supervisor->view, &facts);
 	if (action == ASYNC_ACTION_SCAN)
 		manager_scan(supervisor->userdata);
+	else if (action == ASYNC_ACTION_ACCESS)
+		manager_ask_access(supervisor->userdata);
 	else if (action == ASYNC_ACTION_PORTALS)
 		manager_rediscover(manager_of(supervisor), &supervisor->view, NULL, NULL);
 }

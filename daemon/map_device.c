@@ -27,6 +27,8 @@ struct map_event {
 	struct map_path *path;
 	int from, to;
 	unsigned in_doubt;
+	struct path_access access;
+	unsigned active_group, group_count;
 	uint8_t asc, ascq;
 	struct event_facts facts; /* but its reason is @text */
 	char text[160];
@@ -62,6 +64,17 @@ static void apply_path_state(struct map_event *event)
 	text_copy(view->state_reason, sizeof(view->state_reason), event->text);
 	event->device->ops->path_changed(event->path, (enum path_state)event->from, event->in_doubt,
 					 event->device->userdata);
+}
+
+static void apply_path_group(struct map_event *event)
+{
+	struct path_view *view = &event->path->view;
+	struct map_view *map = &event->device->view;
+
+	view->access = event->access;
+	map->active_group = event->active_group;
+	map->group_count = event->group_count;
+	event->device->ops->path_changed(event->path, view->state, 0, event->device->userdata);
 }
 
 static void apply_map_state(struct map_event *event)
@@ -138,6 +151,59 @@ static void on_deferred_error(struct map *map, struct path *path, uint8_t key, u
 	map_event_post(&event);
 }
 
+static void on_path_grouped(struct map *map, struct path *path, void *userdata)
+{
+	struct map_event event = {
+		.apply = apply_path_group,
+		.device = userdata,
+		.path = path_userdata(path),
+		.active_group = map_active_group(map),
+		.group_count = map_group_count(map),
+	};
+
+	path_get_access(path, &event.access);
+	map_event_post(&event);
+}
+
+static const char *words_for(enum access_state state)
+{
+	return state == ACCESS_UNKNOWN ? "unknown" : access_state_name(state);
+}
+
+static void on_access_changed(struct map *map, uint16_t id, enum access_state from,
+			      enum access_state to, bool overdue, void *userdata)
+{
+	struct map_event event = {
+		.apply = apply_event,
+		.device = userdata,
+		.facts = {.kind = EVENT_ACCESS_CHANGED,
+			  .severity = from == ACCESS_UNKNOWN ? LOG_INFO : 0,
+			  .verdicts = overdue ? VERDICT_FAILG : 0,
+			  .state = words_for(to),
+			  .from = words_for(from),
+			  .numbers = {id}},
+	};
+
+	if (overdue)
+		text_copy(event.text, sizeof(event.text),
+			  "the transition takes too long, and is not waited for any more");
+	map_event_post(&event);
+}
+
+static void on_activated(struct map *map, uint16_t id, int error, void *userdata)
+{
+	struct map_event event = {
+		.apply = apply_event,
+		.device = userdata,
+		.facts = {.kind = error < 0 ? EVENT_ACTIVATION_FAILED : EVENT_GROUP_ACTIVATED,
+			  .numbers = {id}},
+	};
+
+	if (error < 0)
+		text_copy(event.text, sizeof(event.text), strerror(-error));
+	map_event_post(&event);
+}
+
 static void on_guard_expired(struct map *map, unsigned ghosts, void *userdata)
 {
 	struct map_event event = {
@@ -170,6 +236,9 @@ static const struct map_observer device_observer = {
 	.map_changed = on_map_changed,
 	.attention = on_attention,
 	.deferred_error = on_deferred_error,
+	.path_grouped = on_path_grouped,
+	.access_changed = on_access_changed,
+	.activated = on_activated,
 	.guard_expired = on_guard_expired,
 	.fence_wanted = on_fence_wanted,
 };
@@ -193,6 +262,8 @@ int map_device_new(struct worker *worker, struct mailbox *home, const char *name
 	device->view.id = text_hash((const char *[]){"map", wwid}, 2);
 	device->view.unit = *unit;
 	device->view.no_path_retry_ms = map_settings->no_path_retry_ms;
+	device->view.grouping = map_settings->grouping;
+	device->view.failback_ms = map_settings->failback_ms;
 	device->view.integrity = map_settings->guard.integrity;
 	device->view.state = MAP_NO_PATH_QUEUEING;
 	device->view.since_us = clock_realtime_us();

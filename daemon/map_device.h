@@ -32,7 +32,8 @@ struct map_path {
 	struct map_device *device;
 	struct path *path; /* NULL until the worker has it, or when it could not be added */
 	struct nexus *nexus;
-	unsigned weight;    /* see path_set_weight() */
+	unsigned weight; /* see path_set_weight() */
+	struct path_port port;
 	bool leaving;	    /* being removed: only the last answer is waited for */
 	bool verified_held; /* it was verified while the device is held */
 };
@@ -94,12 +95,15 @@ void map_device_free(struct map_device *device);
  * map_device_add_path() - one more way to the unit, whose identity was just verified
  * @host: its session; stays until path_removed()
  * @weight: see path_set_weight()
+ * @limits: what its probe has found
  * Return: 0 or -errno; the path is in the view at once and becomes active in a moment
  */
 int map_device_add_path(struct map_device *device, struct session_view *session,
 			struct session_host *host, uint64_t lun, unsigned weight,
-			struct map_path **ret);
+			const struct unit_limits *limits, struct map_path **ret);
 
+/** map_path_set_port() - before map_path_verified(), for which it counts: what a probe has found */
+void map_path_set_port(struct map_path *path, const struct unit_limits *limits);
 void map_path_verified(struct map_path *path);
 void map_path_lost(struct map_path *path, const char *reason);
 void map_path_unmapped(struct map_path *path, const char *reason);
@@ -128,6 +132,17 @@ const struct disk_node *map_device_adopted_node(const struct map_device *device)
 void map_device_hold(struct map_device *device);
 /** map_device_release() - what was verified meanwhile is used */
 void map_device_release(struct map_device *device);
+
+/** map_device_ask_access() - see map_ask_access() */
+void map_device_ask_access(struct map_device *device);
+/**
+ * map_device_switch_group() - see map_switch_group(); @number 0: map_failback()
+ * @done: with its return value; @device is there still
+ * Return: 0; -ENOMEM, and done() never runs
+ */
+int map_device_switch_group(struct map_device *device, unsigned number,
+			    void (*done)(struct map_device *device, int error, void *userdata),
+			    void *userdata);
 
 /** map_device_expose() - make the block device; changed() tells when it is live, or failed */
 void map_device_expose(struct map_device *device);

@@ -22,6 +22,7 @@ struct path_call {
 	struct job job;
 	struct map_path *path;
 	struct session *session; /* to add */
+	struct path_port port;
 	char reason[160];
 	bool held;
 	int error;
@@ -45,6 +46,7 @@ static void path_call_send(struct map_path *path, void (*work)(struct job *job),
 	call->path = path;
 	call->session = session;
 	call->held = path->device->held;
+	call->port = path->port;
 	text_copy(call->reason, sizeof(call->reason), reason ? reason : "");
 	call->job.work = work;
 	call->job.finished = finished;
@@ -59,8 +61,10 @@ static void path_add_work(struct job *job)
 	call->error = session_unit(call->session, path->view.lun, &path->nexus);
 	if (call->error == 0)
 		call->error = map_add_path(path->device->map, path->nexus, path, &path->path);
-	if (call->error == 0)
+	if (call->error == 0) {
 		path_set_weight(path->path, path->weight);
+		path_set_port(path->path, &call->port);
+	}
 	if (call->error == 0 && path->nexus->up && !call->held)
 		path_verified(path->path);
 	else if (call->error == 0 && !path->nexus->up)
@@ -87,9 +91,20 @@ static void path_add_finished(struct job *job)
 	free(call);
 }
 
+void map_path_set_port(struct map_path *path, const struct unit_limits *limits)
+{
+	path->port = (struct path_port){
+		.target = text_hash((const char *[]){path->view.session->target}, 1),
+		.group = limits->target_port_group,
+		.relative = limits->relative_target_port,
+		.tpgs = limits->tpgs,
+		.seen = (enum access_state)limits->access,
+	};
+}
+
 int map_device_add_path(struct map_device *device, struct session_view *session,
 			struct session_host *host, uint64_t lun, unsigned weight,
-			struct map_path **ret)
+			const struct unit_limits *limits, struct map_path **ret)
 {
 	struct map_path *path = calloc(1, sizeof(*path));
 	char sid[16], number[32];
@@ -103,6 +118,7 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 	path->view.lun = lun;
 	path->view.lun_number = lun_number(lun);
 	path->view.state = PATH_VERIFY;
+	map_path_set_port(path, limits);
 	path->verified_held = device->held;
 	path->view.since_us = clock_realtime_us();
 	snprintf(sid, sizeof(sid), "%u", session->sid);
@@ -122,8 +138,10 @@ static void path_verified_work(struct job *job)
 	struct path_call *call = container_of(job, struct path_call, job);
 
 	/* The session may have gone down again since it was looked at. */
-	if (call->path->path && call->path->nexus->up)
+	if (call->path->path && call->path->nexus->up) {
+		path_set_port(call->path->path, &call->port);
 		path_verified(call->path->path);
+	}
 	job_done(job);
 }
 
@@ -275,4 +293,67 @@ void map_path_remove_idle(struct map_path *path)
 		return;
 	path->leaving = true;
 	path_call_send(path, path_remove_idle_work, path_remove_idle_finished, NULL, NULL);
+}
+
+/* Its path groups. */
+
+struct group_call {
+	struct job job;
+	struct map_device *device;
+	unsigned number;
+	int error;
+	void (*done)(struct map_device *device, int error, void *userdata);
+	void *userdata;
+};
+
+static void group_call_finished(struct job *job)
+{
+	struct group_call *call = container_of(job, struct group_call, job);
+
+	if (call->done)
+		call->done(call->device, call->error, call->userdata);
+	free(call);
+}
+
+static int group_call_send(struct group_call call, void (*work)(struct job *job))
+{
+	struct group_call *sent = malloc(sizeof(*sent));
+
+	if (!sent)
+		return -ENOMEM;
+	*sent = call;
+	sent->job = (struct job){.work = work, .finished = group_call_finished};
+	job_send(&sent->job, worker_mailbox(call.device->worker), call.device->home);
+	return 0;
+}
+
+static void ask_access_work(struct job *job)
+{
+	map_ask_access(container_of(job, struct group_call, job)->device->map);
+	job_done(job);
+}
+
+void map_device_ask_access(struct map_device *device)
+{
+	if (group_call_send((struct group_call){.device = device}, ask_access_work) < 0)
+		log_error("no memory to ask for the states of port groups");
+}
+
+static void switch_group_work(struct job *job)
+{
+	struct group_call *call = container_of(job, struct group_call, job);
+	struct map *map = call->device->map;
+
+	call->error = call->number ? map_switch_group(map, call->number) : map_failback(map);
+	job_done(job);
+}
+
+int map_device_switch_group(struct map_device *device, unsigned number,
+			    void (*done)(struct map_device *device, int error, void *userdata),
+			    void *userdata)
+{
+	return group_call_send(
+		(struct group_call){
+			.device = device, .number = number, .done = done, .userdata = userdata},
+		switch_group_work);
 }

@@ -281,6 +281,18 @@ static int own_choice(const struct record *record, const char *key, int (*value_
 	return value < 0 ? fallback : value;
 }
 
+static int32_t own_failback(const struct record *record, int32_t fallback_ms)
+{
+	const char *text = record_get(record, "hawser.failback");
+	int64_t seconds;
+
+	if (!text || !text[0])
+		return fallback_ms;
+	seconds = record_get_number(record, "hawser.failback");
+	return (int32_t)(seconds < 0 ? MAX(seconds, (int64_t)FAILBACK_FOLLOWOVER)
+				     : 1000 * MIN(seconds, INT64_C(1000000)));
+}
+
 unsigned node_path_weight(const struct record *record)
 {
 	return own_number(record, "hawser.weight", PATH_WEIGHT_USUAL);
@@ -310,6 +322,17 @@ void node_map_settings(const struct record *record, const struct config *config,
 			},
 		.fence_reset = (enum fence_reset)own_choice(
 			record, "hawser.fence_lun_reset", fence_reset_of, config->fence_lun_reset),
+		.grouping = (enum grouping)own_choice(record, "hawser.path_grouping_policy",
+						      grouping_of, config->grouping),
+		.failback_ms = own_failback(record, config->failback_ms),
+		.port_groups =
+			{
+				.poll_ms = (uint32_t)config->access_poll_ms,
+				.transition_ms = (uint32_t)config->transition_ms,
+				.activation = (enum activation)own_choice(
+					record, "hawser.alua_activation", activation_of,
+					config->activation),
+			},
 	};
 	text_copy(ret->selector, sizeof(ret->selector),
 		  selector && selector[0] ? selector : config->selector);

@@ -28,6 +28,9 @@ static const char *const digests[] = {"None", "CRC32C", "CRC32C,None", "None,CRC
 static const char *const task_reportings[] = {"RFC3720", "ResponseFence", "FastAbort", NULL};
 static const char *const integrities[] = {"exclusive", "shared", "legacy", NULL};
 static const char *const fence_resets[] = {"never", "exclusive", "always", NULL};
+static const char *const groupings[] = {"group_by_prio",      "multibus",     "failover",
+					"group_by_node_name", "group_by_tpg", NULL};
+static const char *const activations[] = {"never", "stalled", "optimized", NULL};
 static const char *const selectors[] = {"service-time", "round-robin", "queue-length",
 					"shortest-expected-delay", NULL};
 
@@ -167,6 +170,9 @@ static const struct record_key node_keys[] = {
 	{"hawser.fence_wait_ms", KEY_NUMBER, "", KEY_HAWSER, 0, 10000},
 	{"hawser.guard_timeout", KEY_NUMBER, "", KEY_HAWSER, -1, 86400},
 	{"hawser.fence_lun_reset", KEY_CHOICE, "", KEY_HAWSER, 0, 0, fence_resets},
+	{"hawser.path_grouping_policy", KEY_CHOICE, "", KEY_HAWSER, 0, 0, groupings},
+	{"hawser.failback", KEY_NUMBER, "", KEY_HAWSER, -2, 86400},
+	{"hawser.alua_activation", KEY_CHOICE, "", KEY_HAWSER, 0, 0, activations},
 	{"hawser.suspect_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 60000},
 	{"hawser.suspect_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 600000},
 	{"hawser.lu_hang_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 0, 3600000},

@@ -31,8 +31,10 @@ enum unit_verdict unit_check(const struct unit *expected, bool listed, enum prob
 		return listed ? UNIT_OTHER : UNIT_GONE;
 	case PROBE_NOT_READY:
 		/* its identity is known, even while it cannot be used */
-		return unit_identity_equal(&expected->identity, &found->identity) ? UNIT_UNKNOWN
-										  : UNIT_OTHER;
+		if (!unit_identity_equal(&expected->identity, &found->identity))
+			return UNIT_OTHER;
+		/* its size is looked at when its port group does I/O again: path_set_port() */
+		return found->limits.access ? UNIT_SAME : UNIT_UNKNOWN;
 	default:
 		return UNIT_UNKNOWN;
 	}

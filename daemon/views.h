@@ -94,12 +94,14 @@ struct path_view {
 	enum path_state state; /* for faces: path_view_state() */
 	char state_reason[160];
 	uint64_t since_us;
+	struct path_access access;
 	struct path_statistics statistics;
 };
 
 /**
  * path_view_state() - its state joined with that of its session: what is behind PATH_DOWN
- * Return: path_state_name(), or "connecting", "login"
+ * Return: path_state_name(), or "connecting", "login", or, when it would carry I/O but for its
+ * target port group, that one's access state: "standby" …
  */
 const char *path_view_state(const struct path_view *path);
 
@@ -114,6 +116,9 @@ struct map_view {
 	char exporter[16];
 	char selector[32];
 	int32_t no_path_retry_ms;
+	enum grouping grouping;
+	int32_t failback_ms;		    /* see struct map_settings */
+	unsigned active_group, group_count; /* of its path groups, from 1; 0 = none */
 	enum integrity integrity;
 	enum fence_quality fence_quality;
 	struct guard_statistics guard; /* as of the last manager_refresh_statistics() */

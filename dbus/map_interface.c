@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SPDX-FileCopyrightText: Hawser developers */
+#include <stdio.h>
+
 #include "dbus/bus.h"
 #include "dbus/error_names.h"
 #include "dbus/interfaces.h"
@@ -31,9 +33,33 @@ static void reset(struct bus_call *call, void *map, void *manager)
 		manager_reset_map(manager, map, end_call, call);
 }
 
+static void switch_group(struct bus_call *call, void *map, void *manager)
+{
+	struct bus_reader *arguments = bus_call_arguments(call);
+	owned_error struct error error = ERROR_INIT;
+	uint32_t number = bus_read_u32(arguments);
+
+	if (read_no_options(arguments, &error) < 0)
+		bus_call_fail_error(call, &error);
+	else
+		manager_switch_group(manager, map, number, end_call, call);
+}
+
+static void failback(struct bus_call *call, void *map, void *manager)
+{
+	owned_error struct error error = ERROR_INIT;
+
+	if (read_no_options(bus_call_arguments(call), &error) < 0)
+		bus_call_fail_error(call, &error);
+	else
+		manager_failback(manager, map, end_call, call);
+}
+
 static const struct bus_method methods[] = {
+	{"Failback", "a{sv} options", "", ACCESS_MANAGE_PATHS, failback},
 	{"Holders", "", "s holders", ACCESS_READ, holders},
 	{"Reset", "a{sv} options", "", ACCESS_RESET, reset},
+	{"SwitchGroup", "u number, a{sv} options", "", ACCESS_MANAGE_PATHS, switch_group},
 	{},
 };
 
@@ -105,6 +131,33 @@ static void get_exporter(struct bus_writer *writer, const void *object)
 static void get_policy(struct bus_writer *writer, const void *object)
 {
 	bus_write_string(writer, view(object)->selector);
+}
+
+static void get_grouping(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, grouping_name(view(object)->grouping));
+}
+
+static void get_failback(struct bus_writer *writer, const void *object)
+{
+	int32_t failback_ms = view(object)->failback_ms;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d", failback_ms / 1000);
+	bus_write_string(writer, failback_ms == 0		      ? "immediate"
+				 : failback_ms == FAILBACK_MANUAL     ? "manual"
+				 : failback_ms == FAILBACK_FOLLOWOVER ? "followover"
+								      : text);
+}
+
+static void get_active_group(struct bus_writer *writer, const void *object)
+{
+	bus_write_u32(writer, view(object)->active_group);
+}
+
+static void get_groups(struct bus_writer *writer, const void *object)
+{
+	bus_write_u32(writer, view(object)->group_count);
 }
 
 static void get_no_path_retry(struct bus_writer *writer, const void *object)
@@ -208,6 +261,10 @@ static const struct bus_property properties[] = {
 	{"ReadOnly",     "b",    CHANGE_EMITTED,  get_read_only},
 	{"Exporter",     "s",    CHANGE_CONSTANT, get_exporter},
 	{"Policy",       "s",    CHANGE_EMITTED,  get_policy},
+	{"PathGroupingPolicy", "s", CHANGE_CONSTANT, get_grouping},
+	{"Failback",     "s",    CHANGE_CONSTANT, get_failback},
+	{"ActiveGroup",  "u",    CHANGE_EMITTED,  get_active_group},
+	{"Groups",       "u",    CHANGE_EMITTED,  get_groups},
 	{"NoPathRetry",  "i",    CHANGE_EMITTED,  get_no_path_retry},
 	{"Integrity",    "s",    CHANGE_CONSTANT, get_integrity},
 	{"FenceQuality", "s",    CHANGE_CONSTANT, get_fence_quality},

@@ -40,6 +40,31 @@ static void get_state_reason(struct bus_writer *writer, const void *object)
 	bus_write_string(writer, view(object)->state_reason);
 }
 
+static void get_access_state(struct bus_writer *writer, const void *object)
+{
+	bus_write_string(writer, access_state_name(view(object)->access.state));
+}
+
+static void get_preferred(struct bus_writer *writer, const void *object)
+{
+	bus_write_bool(writer, view(object)->access.preferred);
+}
+
+static void get_port_group(struct bus_writer *writer, const void *object)
+{
+	bus_write_i32(writer, view(object)->access.port_group);
+}
+
+static void get_priority(struct bus_writer *writer, const void *object)
+{
+	bus_write_i32(writer, view(object)->access.priority);
+}
+
+static void get_group(struct bus_writer *writer, const void *object)
+{
+	bus_write_u32(writer, view(object)->access.group);
+}
+
 static void get_since(struct bus_writer *writer, const void *object)
 {
 	bus_write_u64(writer, view(object)->since_us);
@@ -103,6 +128,11 @@ static const struct bus_property properties[] = {
 	{"State",        "s", CHANGE_EMITTED,  get_state},
 	{"StateReason",  "s", CHANGE_EMITTED,  get_state_reason},
 	{"Since",        "t", CHANGE_EMITTED,  get_since},
+	{"AluaState",    "s", CHANGE_EMITTED,  get_access_state},
+	{"Preferred",    "b", CHANGE_EMITTED,  get_preferred},
+	{"TargetPortGroup", "i", CHANGE_EMITTED, get_port_group},
+	{"Priority",     "i", CHANGE_EMITTED,  get_priority},
+	{"Group",        "u", CHANGE_EMITTED,  get_group},
 	{"Failures",     "t", CHANGE_SILENT,   get_failures},
 	{"Errors",       "t", CHANGE_SILENT,   get_errors},
 	{"InFlight",     "u", CHANGE_SILENT,   get_in_flight},

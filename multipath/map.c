@@ -198,6 +198,16 @@ static bool number_groups(struct map *map)
 	return changed;
 }
 
+static void tell_groups(struct map *map)
+{
+	struct path *path;
+
+	if (!map->observer->path_grouped)
+		return;
+	list_for_each (path, &map->paths, link)
+		map->observer->path_grouped(map, path, map->userdata);
+}
+
 /* @told: the target has said something new of its port groups */
 static void form_groups(struct map *map, bool told)
 {
@@ -213,10 +223,9 @@ static void form_groups(struct map *map, bool told)
 	else
 		ring_timer_arm(map->ring, &map->failback_timer,
 			       (map->failback.due_ns - now_ns) / NS_PER_MS + 1);
-	if ((number_groups(map) || told || number != map->active_group ||
-	     members != map->failback.members) &&
-	    map->observer->groups_changed)
-		map->observer->groups_changed(map, map->userdata);
+	if (number_groups(map) || told || number != map->active_group ||
+	    members != map->failback.members)
+		tell_groups(map);
 }
 
 static void failback_due(struct ring_timer *timer)
@@ -395,7 +404,8 @@ static void port_group_told(struct port_groups *groups, const struct port_group 
 	struct map *map = map_of_port_groups(groups);
 
 	if (map->observer->access_changed)
-		map->observer->access_changed(map, group->id, from, group->state, map->userdata);
+		map->observer->access_changed(map, group->id, from, group->state, group->overdue,
+					      map->userdata);
 }
 
 static void port_group_activated(struct port_groups *groups, const struct port_group *group,

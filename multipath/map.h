@@ -75,11 +75,13 @@ struct map_observer {
 	/** the unit lost data of a write that it acknowledged; the next flush fails with EIO */
 	void (*deferred_error)(struct map *map, struct path *path, uint8_t key, uint8_t asc,
 			       uint8_t ascq, void *userdata);
-	/** path groups were formed anew, or another one is in use: see path_get_access() */
-	void (*groups_changed)(struct map *map, void *userdata);
-	/** the target said that its port group @id is in another access state than before */
+	/** for each path when path groups were formed anew or another one is in use: see
+	 * path_get_access() */
+	void (*path_grouped)(struct map *map, struct path *path, void *userdata);
+	/** the target port group @id is in another access state; @overdue: since it took too long
+	 */
 	void (*access_changed)(struct map *map, uint16_t id, enum access_state from,
-			       enum access_state to, void *userdata);
+			       enum access_state to, bool overdue, void *userdata);
 	/** SET TARGET PORT GROUPS for the port group @id ended with @error */
 	void (*activated)(struct map *map, uint16_t id, int error, void *userdata);
 	/**

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scsi/alua.h"
 #include "scsi/capacity.h"
 #include "scsi/cdb.h"
 #include "scsi/exchange.h"
@@ -421,6 +422,10 @@ static void judge(struct probe *probe, enum exchange_answer answer)
 				   probe->short_bytes); /* long pages are refused: see above */
 	if (endings[answer].skip && !current_step(probe)->required)
 		return next_step(probe);
+	if (answer == EXCHANGE_NOT_READY && probe->unit.limits.tpgs)
+		probe->unit.limits.access = (uint8_t)access_state_of_sense(
+			probe->exchange.sense.key, probe->exchange.sense.asc,
+			probe->exchange.sense.ascq);
 	(void)end(probe, endings[answer].verdict,
 		  exchange_describe(&probe->exchange.command, text));
 }
@@ -438,6 +443,7 @@ static void forget_what_is_not_valid(struct probe *probe)
 			.tpgs = unit->limits.tpgs,
 			.target_port_group = unit->limits.target_port_group,
 			.relative_target_port = unit->limits.relative_target_port,
+			.access = unit->limits.access,
 		};
 		break;
 	default:

@@ -28,7 +28,8 @@ enum probe_verdict {
 	/* a disk that cannot tell who it is: using it could mean the wrong disk */
 	PROBE_NO_IDENTITY,
 	/* a disk that cannot be used now (becoming ready, standby port, busy, no medium): probe
-	   again later; unit's identity is valid, its limits but for the port's numbers are not */
+	   again later; unit's identity is valid, its limits but for the port's numbers are not, and
+	   access, when its port group is in another state than for I/O */
 	PROBE_NOT_READY,
 	/* the nexus went away, or the device broke the rules */
 	PROBE_FAILED,

@@ -43,6 +43,9 @@ struct unit_limits {
 	uint8_t tpgs; /* standard INQUIRY byte 5: 0 none, 1 implicit, 2 explicit, 3 both */
 	int32_t target_port_group;    /* VPD 83h designator type 5; -1 = none */
 	int32_t relative_target_port; /* type 4; -1 = none */
+	/* enum access_state of the port group, where that is why nothing else could be read; 0 = it
+	 * could */
+	uint8_t access;
 };
 
 struct unit {

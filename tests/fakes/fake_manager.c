@@ -57,6 +57,7 @@ struct manager {
 	struct error next_error;
 	struct discovery_request last_discovery;
 	struct fake_reset last_reset;
+	unsigned last_group;
 };
 
 /* --- names that other rooms give; these stand in where those rooms are not linked --- */
@@ -106,6 +107,25 @@ __attribute__((weak)) const char *fence_quality_name(enum fence_quality quality)
 							       "timed", "none"};
 
 	return names[quality];
+}
+
+__attribute__((weak)) const char *grouping_name(enum grouping grouping);
+__attribute__((weak)) const char *grouping_name(enum grouping grouping)
+{
+	static const char *const names[GROUPING_COUNT] = {"group_by_prio", "multibus", "failover",
+							  "group_by_node_name", "group_by_tpg"};
+
+	return names[grouping];
+}
+
+__attribute__((weak)) const char *access_state_name(enum access_state state);
+__attribute__((weak)) const char *access_state_name(enum access_state state)
+{
+	static const char *const names[ACCESS_STATE_COUNT] = {
+		"",	   "optimized",	  "non-optimized", "lba-dependent",
+		"standby", "unavailable", "offline",	   "transitioning"};
+
+	return names[state];
 }
 
 const char *session_state_name(enum session_state state)
@@ -289,6 +309,7 @@ struct map_view *fake_map_add(struct manager *manager, const char *wwid, const c
 	text_copy(map->exporter, sizeof(map->exporter), "fuse");
 	text_copy(map->selector, sizeof(map->selector), "service-time");
 	map->no_path_retry_ms = 60000;
+	map->active_group = map->group_count = 1;
 	map->fence_quality = FENCE_QUALITY_LUN_RESET;
 	map->guard =
 		(struct guard_statistics){.guarded_blocks = 16, .longest_ms = 40, .in_doubt = 3};
@@ -1053,6 +1074,25 @@ void manager_reset_map(struct manager *manager, struct map_view *map, manager_do
 	manager->last_reset = (struct fake_reset){0, RESET_UNIT, 0};
 	start(manager,
 	      &(struct waiting){.operation = FAKE_OTHER, .done = done, .userdata = userdata});
+}
+
+void manager_switch_group(struct manager *manager, struct map_view *map, unsigned number,
+			  manager_done *done, void *userdata)
+{
+	manager->last_group = number;
+	start(manager,
+	      &(struct waiting){.operation = FAKE_OTHER, .done = done, .userdata = userdata});
+}
+
+void manager_failback(struct manager *manager, struct map_view *map, manager_done *done,
+		      void *userdata)
+{
+	manager_switch_group(manager, map, 0, done, userdata);
+}
+
+unsigned fake_manager_last_group(const struct manager *manager)
+{
+	return manager->last_group;
 }
 
 const struct fake_reset *fake_manager_last_reset(const struct manager *manager)

@@ -58,6 +58,8 @@ struct fake_reset {
 	uint64_t number;
 };
 const struct fake_reset *fake_manager_last_reset(const struct manager *manager);
+/** fake_manager_last_group() - the path group that was asked for; 0: the best */
+unsigned fake_manager_last_group(const struct manager *manager);
 
 /** fake_manager_last_discovery() - what was asked for */
 const struct discovery_request *fake_manager_last_discovery(const struct manager *manager);

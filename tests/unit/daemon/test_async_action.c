@@ -39,6 +39,8 @@ static enum async_action action_of(unsigned code)
 	for (size_t i = 0; i < ARRAY_SIZE(only_logged); i++)
 		if (code >= only_logged[i][0] && code <= only_logged[i][1])
 			return ASYNC_ACTION_LOG;
+	if (code == 0x2a06 || code == 0x2a07)
+		return ASYNC_ACTION_ACCESS;
 	return code >= 0x3f12 && code <= 0x3f14 ? ASYNC_ACTION_PORTALS : ASYNC_ACTION_SCAN;
 }
 
@@ -53,8 +55,8 @@ static void every_unit_attention_has_its_action(void **state)
 
 static void changed_luns_capacity_and_identity_are_looked_at(void **state)
 {
-	static const uint8_t codes[][2] = {{0x3f, 0x0e}, {0x2a, 0x09}, {0x3f, 0x03}, {0x3f, 0x05},
-					   {0x2a, 0x06}, {0x29, 0x00}, {0x28, 0x00}};
+	static const uint8_t codes[][2] = {{0x3f, 0x0e}, {0x2a, 0x09}, {0x3f, 0x03},
+					   {0x3f, 0x05}, {0x29, 0x00}, {0x28, 0x00}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
 		struct async_message message = unit_event(6, codes[i][0], codes[i][1]);

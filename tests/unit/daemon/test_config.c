@@ -16,7 +16,10 @@
 
 #include "daemon/config.h"
 #include "daemon/record.h"
+#include "multipath/access.h"
+#include "multipath/failback.h"
 #include "multipath/fence.h"
+#include "multipath/grouping.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
@@ -93,6 +96,11 @@ static void without_any_file_everything_has_its_default(void **state)
 	assert_int_equal(config.fence_wait_ms, 250);
 	assert_int_equal(config.guard_timeout_ms, 60000);
 	assert_int_equal(config.fence_lun_reset, FENCE_RESET_EXCLUSIVE);
+	assert_int_equal(config.grouping, GROUPING_BY_PRIO);
+	assert_int_equal(config.failback_ms, 0);
+	assert_int_equal(config.activation, ACTIVATION_OPTIMIZED);
+	assert_int_equal(config.transition_ms, 60000);
+	assert_int_equal(config.access_poll_ms, 60000);
 	assert_int_equal(config.suspect_ms, 250);
 	assert_int_equal(config.suspect_timeout_ms, 750);
 	assert_int_equal(config.lu_hang_timeout_ms, 5000);
@@ -128,6 +136,11 @@ static void every_row_can_be_set_and_shown(void **state)
 		{"multipath.fence_wait", "400 ms"},
 		{"multipath.guard_timeout", "never"},
 		{"multipath.fence_lun_reset", "always"},
+		{"multipath.path_grouping_policy", "failover"},
+		{"multipath.failback", "followover"},
+		{"multipath.alua_activation", "never"},
+		{"multipath.alua_transition", "30 s"},
+		{"multipath.alua_poll", "off"},
 		{"failure.suspect", "100 ms"},
 		{"failure.suspect_timeout", "300 ms"},
 		{"failure.lu_hang_timeout", "never"},
@@ -162,6 +175,11 @@ static void every_row_can_be_set_and_shown(void **state)
 	assert_int_equal(config.integrity, INTEGRITY_SHARED);
 	assert_int_equal(config.guard_timeout_ms, -1);
 	assert_int_equal(config.fence_lun_reset, FENCE_RESET_ALWAYS);
+	assert_int_equal(config.grouping, GROUPING_FAILOVER);
+	assert_int_equal(config.failback_ms, FAILBACK_FOLLOWOVER);
+	assert_int_equal(config.activation, ACTIVATION_NEVER);
+	assert_int_equal(config.transition_ms, 30000);
+	assert_int_equal(config.access_poll_ms, 0);
 	config_deinit(&config);
 }
 

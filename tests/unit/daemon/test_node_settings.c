@@ -262,6 +262,11 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 		.suspect_timeout_ms = 750,
 		.lu_hang_timeout_ms = 5000,
 		.hedge_budget = 2,
+		.grouping = GROUPING_MULTIBUS,
+		.failback_ms = 7000,
+		.activation = ACTIVATION_STALLED,
+		.access_poll_ms = 45000,
+		.transition_ms = 20000,
 	};
 	struct session_settings session;
 	struct map_settings map;
@@ -280,6 +285,11 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 	assert_int_equal(map.guard.fence_wait_ms, 300);
 	assert_int_equal(map.guard.timeout_ms, 70000);
 	assert_int_equal(map.fence_reset, FENCE_RESET_ALWAYS);
+	assert_int_equal(map.grouping, GROUPING_MULTIBUS);
+	assert_int_equal(map.failback_ms, 7000);
+	assert_int_equal(map.port_groups.activation, ACTIVATION_STALLED);
+	assert_int_equal(map.port_groups.poll_ms, 45000);
+	assert_int_equal(map.port_groups.transition_ms, 20000);
 
 	set("hawser.suspect_ms", "100");
 	set("hawser.lu_hang_timeout_ms", "0");
@@ -290,6 +300,9 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 	set("hawser.fence_wait_ms", "0");
 	set("hawser.guard_timeout", "5");
 	set("hawser.fence_lun_reset", "never");
+	set("hawser.path_grouping_policy", "group_by_tpg");
+	set("hawser.failback", "-2");
+	set("hawser.alua_activation", "never");
 	node_session_settings(record, &config, &session);
 	node_map_settings(record, &config, &map);
 	assert_int_equal(session.suspect_ms, 100);
@@ -302,6 +315,15 @@ static void what_the_record_does_not_say_comes_from_the_daemon(void **state)
 	assert_int_equal(map.guard.fence_wait_ms, 0);
 	assert_int_equal(map.guard.timeout_ms, 5000);
 	assert_int_equal(map.fence_reset, FENCE_RESET_NEVER);
+	assert_int_equal(map.grouping, GROUPING_BY_TPG);
+	assert_int_equal(map.failback_ms, FAILBACK_FOLLOWOVER);
+	assert_int_equal(map.port_groups.activation, ACTIVATION_NEVER);
+	set("hawser.failback", "-1");
+	node_map_settings(record, &config, &map);
+	assert_int_equal(map.failback_ms, FAILBACK_MANUAL);
+	set("hawser.failback", "30");
+	node_map_settings(record, &config, &map);
+	assert_int_equal(map.failback_ms, 30000);
 
 	set("hawser.guard_timeout", "-1");
 	node_map_settings(record, &config, &map);

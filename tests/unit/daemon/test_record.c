@@ -352,11 +352,17 @@ static void empty_value_clears_a_text(void **state)
 
 static void hawser_keys_are_shown_and_written_only_when_set(void **state)
 {
-	static const struct row keys[] = {
-		{"hawser.selector", "round-robin"}, {"hawser.no_path_retry", "-1"},
-		{"hawser.integrity", "shared"},	    {"hawser.fence_wait_ms", "100"},
-		{"hawser.guard_timeout", "-1"},	    {"hawser.fence_lun_reset", "never"},
-		{"hawser.suspect_ms", "100"},	    {"hawser.suspect_timeout_ms", "400"}};
+	static const struct row keys[] = {{"hawser.selector", "round-robin"},
+					  {"hawser.no_path_retry", "-1"},
+					  {"hawser.integrity", "shared"},
+					  {"hawser.fence_wait_ms", "100"},
+					  {"hawser.guard_timeout", "-1"},
+					  {"hawser.fence_lun_reset", "never"},
+					  {"hawser.suspect_ms", "100"},
+					  {"hawser.suspect_timeout_ms", "400"},
+					  {"hawser.path_grouping_policy", "failover"},
+					  {"hawser.failback", "-2"},
+					  {"hawser.alua_activation", "stalled"}};
 	owned(record) node = make(RECORD_NODE);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {

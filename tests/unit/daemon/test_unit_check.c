@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "daemon/unit_check.h"
+#include "scsi/alua.h"
 #include "util/cleanup.h"
 
 static const struct unit expected = {
@@ -22,6 +23,15 @@ static const struct unit other = {
 	.limits = {.blocks = 1000, .block_size = 512},
 };
 static const struct unit nothing;
+/* through a port in standby */
+static const struct unit passive = {
+	.identity = {.wwid = "36001405aaaaaaaaaaaaaaaaaaaaaaaaa", .serial = "a"},
+	.limits = {.access = ACCESS_STANDBY},
+};
+static const struct unit passive_other = {
+	.identity = {.wwid = "36001405bbbbbbbbbbbbbbbbbbbbbbbbb", .serial = "b"},
+	.limits = {.access = ACCESS_STANDBY},
+};
 
 /* --- one look at a unit: every verdict of a probe, listed and not --- */
 
@@ -39,6 +49,8 @@ static void every_verdict_of_a_probe_has_its_meaning(void **state)
 		{PROBE_NO_IDENTITY, &nothing, UNIT_OTHER, UNIT_GONE},
 		{PROBE_NOT_READY, &expected, UNIT_UNKNOWN, UNIT_UNKNOWN},
 		{PROBE_NOT_READY, &other, UNIT_OTHER, UNIT_OTHER},
+		{PROBE_NOT_READY, &passive, UNIT_SAME, UNIT_SAME},
+		{PROBE_NOT_READY, &passive_other, UNIT_OTHER, UNIT_OTHER},
 		{PROBE_FAILED, &nothing, UNIT_UNKNOWN, UNIT_UNKNOWN},
 	};
 	unsigned seen = 0;

@@ -384,6 +384,88 @@ static void a_reset_says_what_of(void **state)
 	harness_stop(h);
 }
 
+static const char *path_of_path(const struct path_view *path)
+{
+	static char object[128];
+
+	snprintf(object, sizeof(object), "%s/path/p%016lx", path_of_map(path->map), path->id);
+	return object;
+}
+
+static DBusMessage *switch_to(struct harness *h, uint32_t number)
+{
+	DBusMessage *message =
+		harness_method(path_of_map(first_map(h)), "org.hawser1.Map", "SwitchGroup");
+	struct dict dict;
+
+	dbus_message_append_args(message, DBUS_TYPE_UINT32, &number, DBUS_TYPE_INVALID);
+	dict_open(message, &dict);
+	dict_close(&dict);
+	return harness_call(h, h->client, message);
+}
+
+static void a_path_group_is_chosen_and_given_up(void **state)
+{
+	struct harness *h = harness_start_populated();
+
+	harness_assert_reply(switch_to(h, 2), "");
+	assert_int_equal(fake_manager_last_group(h->manager), 2);
+	harness_assert_reply(harness_ask(h, path_of_map(first_map(h)), "Map.Failback", 1), "");
+	assert_int_equal(fake_manager_last_group(h->manager), 0);
+	fake_manager_fail_next(h->manager, ERROR_NOT_SUPPORTED, "the target does not take it");
+	harness_assert_error(switch_to(h, 2), OUR_ERROR "NotSupported");
+	harness_stop(h);
+}
+
+static void path_groups_and_access_states_are_properties(void **state)
+{
+	struct harness *h = harness_start_populated();
+	struct map_view *map = first_map(h);
+	struct path_view *path = list_first(&map->paths, struct path_view, link);
+	static const struct {
+		int32_t failback_ms;
+		const char *text;
+	} failbacks[] = {{0, "immediate"},
+			 {30000, "30"},
+			 {FAILBACK_MANUAL, "manual"},
+			 {FAILBACK_FOLLOWOVER, "followover"}};
+
+	map->grouping = GROUPING_FAILOVER;
+	map->active_group = 1;
+	map->group_count = 2;
+	path->access = (struct path_access){.state = ACCESS_NON_OPTIMIZED,
+					    .preferred = true,
+					    .port_group = 7,
+					    .priority = 14,
+					    .group = 2};
+	for (size_t i = 0; i < ARRAY_SIZE(failbacks); i++) {
+		map->failback_ms = failbacks[i].failback_ms;
+		assert_string_equal(
+			harness_property(h, path_of_map(map), "org.hawser1.Map", "Failback"),
+			failbacks[i].text);
+	}
+	assert_string_equal(
+		harness_property(h, path_of_map(map), "org.hawser1.Map", "PathGroupingPolicy"),
+		"failover");
+	assert_string_equal(harness_property(h, path_of_map(map), "org.hawser1.Map", "ActiveGroup"),
+			    "1");
+	assert_string_equal(harness_property(h, path_of_map(map), "org.hawser1.Map", "Groups"),
+			    "2");
+	assert_string_equal(
+		harness_property(h, path_of_path(path), "org.hawser1.Path", "AluaState"),
+		"non-optimized");
+	assert_string_equal(
+		harness_property(h, path_of_path(path), "org.hawser1.Path", "Preferred"), "true");
+	assert_string_equal(
+		harness_property(h, path_of_path(path), "org.hawser1.Path", "TargetPortGroup"),
+		"7");
+	assert_string_equal(harness_property(h, path_of_path(path), "org.hawser1.Path", "Priority"),
+			    "14");
+	assert_string_equal(harness_property(h, path_of_path(path), "org.hawser1.Path", "Group"),
+			    "2");
+	harness_stop(h);
+}
+
 /* --- errors --- */
 
 static void what_does_not_exist_is_said_so(void **state)
@@ -1683,6 +1765,8 @@ int main(void)
 		cmocka_unit_test(maps_are_listed_also_when_counters_cannot_be_had),
 		cmocka_unit_test(holders_are_named),
 		cmocka_unit_test(a_reset_says_what_of),
+		cmocka_unit_test(a_path_group_is_chosen_and_given_up),
+		cmocka_unit_test(path_groups_and_access_states_are_properties),
 		cmocka_unit_test(what_does_not_exist_is_said_so),
 		cmocka_unit_test(properties_that_do_not_exist_or_cannot_be_set_are_refused),
 		cmocka_unit_test(unknown_options_are_invalid_arguments),
