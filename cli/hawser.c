@@ -36,6 +36,8 @@ static const struct hawser_verb verbs[] = {
 	 "ask targets that are logged in to for all their portals"},
 	{"reset",    "MAP|TARGET [SCOPE]", 1, 2, "pIsf", true, hawser_reset,
 	 "end what is under way at a disk, a target or a session; it is sent again"},
+	{"group",    "MAP NUMBER|best",  2, 2, "",       true,  hawser_group,
+	 "use a path group of a map, or the best one again"},
 	{"set",      "TARGET KEY [VALUE]", 2, 3, "pI",   true,  hawser_set,
 	 "change a setting of a target's node records"},
 	{"show",     "TARGET|MAP",       1, 1, "jrncpI", true,  hawser_show,

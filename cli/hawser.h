@@ -69,6 +69,7 @@ int hawser_logout(struct hawser *run);
 int hawser_rescan(struct hawser *run);
 int hawser_rediscover(struct hawser *run);
 int hawser_reset(struct hawser *run);
+int hawser_group(struct hawser *run);
 int hawser_set(struct hawser *run);
 int hawser_show(struct hawser *run);
 int hawser_monitor(struct hawser *run);

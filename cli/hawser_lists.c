@@ -110,7 +110,8 @@ int list_sessions(const struct session_list *sessions, const struct table_style 
 enum { MAP_NAME, MAP_DEVICE, MAP_SIZE, MAP_STATE, MAP_PATHS_UP, MAP_PATHS_TOTAL, MAP_PATHS,
        MAP_POLICY, MAP_EXPORTER, MAP_VENDOR, MAP_PRODUCT, MAP_SERIAL, MAP_WWID, MAP_BLOCK_SIZE,
        MAP_READ_ONLY, MAP_INTEGRITY, MAP_FENCE_QUALITY, MAP_IN_DOUBT, MAP_IN_DOUBT_TOTAL, MAP_HELD,
-       MAP_GUARDED, MAP_LONGEST_GUARD, MAP_GUARDS_EXPIRED, MAP_OBJECT, MAP_COLUMNS };
+       MAP_GUARDED, MAP_LONGEST_GUARD, MAP_GUARDS_EXPIRED, MAP_GROUPING, MAP_FAILBACK,
+       MAP_ACTIVE_GROUP, MAP_GROUPS, MAP_OBJECT, MAP_COLUMNS };
 
 static const struct column map_columns[] = {
 	[MAP_NAME]        = {"NAME",     "name",        CELL_TEXT},
@@ -136,6 +137,10 @@ static const struct column map_columns[] = {
 	[MAP_GUARDED]        = {NULL,    "guarded_bytes",    CELL_BYTES},
 	[MAP_LONGEST_GUARD]  = {NULL,    "longest_guard_ms", CELL_NUMBER},
 	[MAP_GUARDS_EXPIRED] = {NULL,    "guards_expired",   CELL_NUMBER},
+	[MAP_GROUPING]       = {NULL,    "path_grouping_policy", CELL_TEXT},
+	[MAP_FAILBACK]       = {NULL,    "failback",         CELL_TEXT},
+	[MAP_ACTIVE_GROUP]   = {NULL,    "active_group",     CELL_NUMBER},
+	[MAP_GROUPS]         = {NULL,    "groups",           CELL_NUMBER},
 	[MAP_OBJECT]      = {NULL,       "object",      CELL_TEXT},
 };
 /* clang-format on */
@@ -169,6 +174,10 @@ static void add_map(struct table *table, const struct map_info *map)
 	table_set_number(table, row, MAP_GUARDED, map->guarded_bytes);
 	table_set_number(table, row, MAP_LONGEST_GUARD, map->longest_guard_ms);
 	table_set_number(table, row, MAP_GUARDS_EXPIRED, map->guards_expired);
+	table_set_text(table, row, MAP_GROUPING, map->grouping);
+	table_set_text(table, row, MAP_FAILBACK, map->failback);
+	table_set_number(table, row, MAP_ACTIVE_GROUP, map->active_group);
+	table_set_number(table, row, MAP_GROUPS, map->groups);
 	table_set_text(table, row, MAP_OBJECT, map->object);
 }
 
@@ -192,7 +201,8 @@ bool list_has_map(const struct map_info *map, const char *word)
 /* --- paths --- */
 
 /* clang-format off */
-enum { PATH_MAP, PATH_SID, PATH_PORTAL, PATH_STATE, PATH_IN_FLIGHT, PATH_LATENCY, PATH_READS,
+enum { PATH_MAP, PATH_SID, PATH_PORTAL, PATH_STATE, PATH_GROUP, PATH_ACCESS, PATH_PRIORITY,
+       PATH_PREFERRED, PATH_PORT_GROUP, PATH_IN_FLIGHT, PATH_LATENCY, PATH_READS,
        PATH_WRITES, PATH_BYTES_READ, PATH_BYTES_WRITTEN, PATH_ERRORS, PATH_FAILURES, PATH_DETAIL,
        PATH_TARGET, PATH_OBJECT, PATH_COLUMNS };
 
@@ -201,6 +211,11 @@ static const struct column path_columns[] = {
 	[PATH_SID]           = {"SID",       "sid",           CELL_NUMBER},
 	[PATH_PORTAL]        = {"PORTAL",    "portal",        CELL_TEXT},
 	[PATH_STATE]         = {"STATE",     "state",         CELL_TEXT},
+	[PATH_GROUP]         = {"GROUP",     "group",         CELL_NUMBER},
+	[PATH_ACCESS]        = {"ALUA",      "alua_state",    CELL_TEXT, .sparse = true},
+	[PATH_PRIORITY]      = {"PRIO",      "priority",      CELL_NUMBER},
+	[PATH_PREFERRED]     = {NULL,        "preferred",     CELL_BOOL},
+	[PATH_PORT_GROUP]    = {NULL,        "target_port_group", CELL_NUMBER},
 	[PATH_IN_FLIGHT]     = {"IN FLIGHT", "in_flight",     CELL_NUMBER},
 	[PATH_LATENCY]       = {"LATENCY",   "latency_us",    CELL_MICROSECONDS},
 	[PATH_READS]         = {"READS",     "reads",         CELL_NUMBER},
@@ -237,6 +252,13 @@ static void add_path(struct table *table, const struct session_list *sessions,
 	table_set_text(table, row, PATH_MAP, map->name);
 	set_session(table, row, sessions, path->session);
 	table_set_state(table, row, PATH_STATE, path->state);
+	table_set_number(table, row, PATH_GROUP, path->group);
+	table_set_text(table, row, PATH_ACCESS, path->alua_state);
+	if (path->priority >= 0)
+		table_set_number(table, row, PATH_PRIORITY, (uint64_t)path->priority);
+	table_set_number(table, row, PATH_PREFERRED, path->preferred);
+	if (path->target_port_group >= 0)
+		table_set_number(table, row, PATH_PORT_GROUP, (uint64_t)path->target_port_group);
 	table_set_number(table, row, PATH_IN_FLIGHT, path->in_flight);
 	table_set_number(table, row, PATH_LATENCY, path->latency_us);
 	table_set_number(table, row, PATH_READS, path->reads);

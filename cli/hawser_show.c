@@ -124,6 +124,10 @@ static void add_facts(struct table *table, const struct map_info *map, const cha
 		 map->no_path_retry_ms < 0
 			 ? "for ever"
 			 : text_format_ns((uint64_t)map->no_path_retry_ms * 1000000, retry));
+	add_fact(table, "path groups by", map->grouping);
+	snprintf(text, sizeof(text), "%u of %u", map->active_group, map->groups);
+	add_fact(table, "path group in use", text);
+	add_fact(table, "failback", map->failback);
 	add_integrity(table, map);
 }
 

@@ -67,17 +67,20 @@ struct session_info {
 };
 
 struct path_info {
-	const char *object, *session, *state, *state_reason;
+	const char *object, *session, *state, *state_reason, *alua_state;
+	int64_t priority, target_port_group;
+	uint32_t group;
+	bool preferred;
 	uint64_t lun, since_us, failures, errors, in_flight, latency_us;
 	uint64_t reads, writes, bytes_read, bytes_written;
 };
 
 struct map_info {
 	const char *object, *name, *wwid, *device, *vendor, *product, *serial, *exporter, *policy,
-		*state, *integrity, *fence_quality;
+		*state, *integrity, *fence_quality, *grouping, *failback;
 	uint64_t size_bytes, since_us;
 	uint64_t in_doubt, in_doubt_total, held, guarded_bytes, longest_guard_ms, guards_expired;
-	uint32_t block_size, paths_up, paths_total;
+	uint32_t block_size, paths_up, paths_total, active_group, groups;
 	int64_t no_path_retry_ms;
 	bool read_only;
 	struct path_info *paths;

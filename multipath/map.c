@@ -223,8 +223,7 @@ static void form_groups(struct map *map, bool told)
 	else
 		ring_timer_arm(map->ring, &map->failback_timer,
 			       (map->failback.due_ns - now_ns) / NS_PER_MS + 1);
-	if (number_groups(map) || told || number != map->active_group ||
-	    members != map->failback.members)
+	if (number_groups(map) || number != map->active_group || members != map->failback.members)
 		tell_groups(map);
 }
 
@@ -396,6 +395,7 @@ static void port_groups_changed(struct port_groups *groups, bool told)
 	list_for_each (path, &map->paths, link)
 		path_group_update(&map->group, path);
 	update(map, told);
+	tell_groups(map);
 }
 
 static void port_group_told(struct port_groups *groups, const struct port_group *group,

@@ -16,7 +16,7 @@ _hawser()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verb=${COMP_WORDS[1]} words=
-	local verbs="status sessions maps paths nodes discover login logout rescan reset set
+	local verbs="status sessions maps paths nodes discover login logout rescan reset group set
 		show monitor 		explain version help"
 
 	COMPREPLY=()
@@ -47,6 +47,10 @@ _hawser()
 	case $verb in
 	help) words=$verbs ;;
 	paths) words=$(_hawser_maps) ;;
+	group)
+		words=$(_hawser_maps)
+		[ "$COMP_CWORD" -eq 3 ] && words="best"
+		;;
 	show) words="$(_hawser_targets) $(_hawser_maps)" ;;
 	reset)
 		words="$(_hawser_targets) $(_hawser_maps)"

@@ -89,7 +89,6 @@ class Scene:
 
 def a_change_of_state_is_followed_within_its_budget(scene):
     """Implicit: optimized and standby change places, ten times"""
-    scene.daemon.wait_for_paths(2)
     scene.wait_for_states("optimized", "standby")
     writer, pauses = Writer(scene.device), []
     assert scene.group_of_writes() == 1
@@ -109,7 +108,7 @@ def a_change_of_state_is_followed_within_its_budget(scene):
 
 def a_transition_is_waited_for(scene):
     """Everything in transition for three seconds; no_path_retry is fail"""
-    scene.daemon.wait_for_paths(2)
+    scene.wait_for_states("optimized", "standby")
     writer = Writer(scene.device)
     scene.set("transitioning", "transitioning")
     wait_for(lambda: scene.map()["state"] == "no-path-queueing", "requests wait")
@@ -125,7 +124,7 @@ def a_transition_is_waited_for(scene):
 
 
 def an_unavailable_group_is_left_and_come_back_to(scene):
-    scene.daemon.wait_for_paths(2)
+    scene.wait_for_states("optimized", "non-optimized")
     writer = Writer(scene.device)
     scene.set("unavailable", "non-optimized")
     scene.wait_for_states("unavailable", "non-optimized")
@@ -139,7 +138,6 @@ def an_unavailable_group_is_left_and_come_back_to(scene):
 
 def a_standby_group_is_activated_when_the_active_one_is_lost(scene):
     """Explicit: portal 1 is gone for good"""
-    scene.daemon.wait_for_paths(2)
     scene.wait_for_states("optimized", "standby")
     writer = Writer(scene.device)
     scene.target.say("on login @1 : drop\non command @1 #1 : drop\n")
@@ -149,7 +147,7 @@ def a_standby_group_is_activated_when_the_active_one_is_lost(scene):
     assert "was asked to be active" in scene.daemon.log()
     writer.end()
     scene.target.say("forget\n")
-    scene.daemon.wait_for_paths(2)
+    scene.wait_for_states("standby", "optimized")
 
 
 def failback(setting):
