@@ -144,7 +144,7 @@ def a_standby_group_is_activated_when_the_active_one_is_lost(scene):
     wait_for(lambda: scene.commands(MAINTENANCE_OUT) == 1, "the standby group is activated")
     wait_for(lambda: scene.states()[1] == "optimized", "it is optimized")
     assert scene.group_of_writes() == 2
-    assert "was asked to be active" in scene.daemon.log()
+    assert "was asked to make port group 2 active" in scene.daemon.log()
     writer.end()
     scene.target.say("forget\n")
     scene.wait_for_states("standby", "optimized")
