@@ -237,6 +237,8 @@ static void on_path_changed(struct map_path *path, enum path_state from, unsigne
 	if (path->leaving || view->state == from)
 		return;
 	tell_path_state(path, from, in_doubt);
+	if (!path_state_carries(view->state))
+		manager_watch_doubt(manager);
 	/* Its session is up: only a look at the unit can bring it back. */
 	if (view->state == PATH_FAILED && view->session->state == SESSION_STATE_LOGGED_IN)
 		manager_rescan_later(managed_of(view->session));
@@ -316,7 +318,13 @@ static void on_event(struct map_device *device, const struct event_facts *facts,
 	manager_raise(userdata, OBJECT_MAP, &device->view, facts);
 }
 
+static void on_save(struct map_device *device, void *userdata)
+{
+	manager_save_map(userdata, device);
+}
+
 static const struct map_device_ops map_device_ops = {
+	.save = on_save,
 	.withdrawn = on_device_withdrawn,
 	.live = on_device_live,
 	.changed = on_device_changed,
@@ -423,7 +431,6 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 	manager_notify_changed(manager, OBJECT_MAP, &device->view);
 	if (device->named)
 		device_names(device, true);
-	manager_save_map(manager, device);
 	map_device_expose(device);
 }
 

@@ -45,6 +45,7 @@ struct manager {
 	struct fd_store
 		*fd_store;	/* block devices that outlive us; NULL before manager_recover() */
 	struct list recoveries; /* struct recovery */
+	struct sd_event_source *doubt_timer;
 	uint32_t next_sid;
 	struct chap_challenges challenges; /* of all logins */
 	bool fips;			   /* the machine runs in FIPS mode */
@@ -169,6 +170,8 @@ void manager_recovery_forget(struct manager *manager, const struct map_device *d
 void manager_keep_map(struct manager *manager, struct map_device *device);
 /** manager_save_map() - its paths changed */
 void manager_save_map(struct manager *manager, const struct map_device *device);
+/** manager_watch_doubt() - a path was lost: save it when the next hawserd need not fence it */
+void manager_watch_doubt(struct manager *manager);
 /** manager_unkeep_map() - its device is gone */
 void manager_unkeep_map(struct manager *manager, struct map_device *device);
 

@@ -7,9 +7,9 @@
  * the run folder (daemon/saved_map.h). At the
  * start those devices are taken over, and every session that their maps had is logged in again with
  * its old ISID, which ends what the dead process left at the target (RFC 7143 §6.3.5). Only when
- * that is true of all of them does a map get its first path, and the requests that were under way
- * are carried out: one of them could otherwise be followed by a later one and then by its own
- * ghost.
+ * that is true of all that could have left something does a map get its first path, and the
+ * requests that were under way are carried out: one of them could otherwise be followed by a later
+ * one and then by its own ghost.
  */
 
 #include <assert.h>
@@ -28,6 +28,7 @@
 #include "util/text.h"
 
 #define FENCE_PATIENCE_MS 60000 /* where the record lets writes in doubt wait for ever */
+#define DOUBT_MS	  1000	/* how often lost paths are asked what they have in doubt */
 
 static_assert(DISK_KEPT_MAX <= FD_STORE_FILES_MAX, "the store takes all files of a disk");
 
@@ -47,9 +48,63 @@ struct recovery_wait {
 
 /* --- while it lives --- */
 
-static void state_of(const struct map_device *device, struct saved_map *state)
+static bool same_session(const struct saved_map_session *saved, const struct session_view *view)
 {
-	const struct path_view *path;
+	return saved->lane == view->lane && saved->node.port == view->persistent_port &&
+	       strcmp(saved->node.target, view->target) == 0 &&
+	       strcmp(saved->node.address, view->persistent_address) == 0 &&
+	       strcmp(saved->node.iface, view->iface) == 0;
+}
+
+/* The first word about a session counts. */
+static void save_session(struct saved_map *state, const struct session_view *view, bool settled)
+{
+	struct saved_map_session *session = &state->sessions[state->session_count];
+
+	for (uint32_t i = 0; i < state->session_count; i++)
+		if (same_session(&state->sessions[i], view))
+			return;
+	if (state->session_count == SAVED_MAP_SESSIONS_MAX)
+		return;
+	text_copy(session->node.target, sizeof(session->node.target), view->target);
+	text_copy(session->node.address, sizeof(session->node.address), view->persistent_address);
+	text_copy(session->node.iface, sizeof(session->node.iface), view->iface);
+	session->node.port = view->persistent_port;
+	session->node.tpgt = view->tpgt;
+	session->lane = view->lane;
+	session->settled = settled;
+	state->session_count++;
+}
+
+/* What a process before this one had there may still come. */
+static void save_waits(struct saved_map *state, const struct manager *manager,
+		       const struct map_device *device)
+{
+	const struct recovery *recovery;
+	const struct recovery_wait *wait;
+
+	list_for_each (recovery, &manager->recoveries, link)
+		list_for_each (wait, &recovery->waits, link)
+			if (recovery->device == device)
+				save_session(state, &wait->session->supervisor->view, false);
+}
+
+/* Sessions to the same targets that are no paths yet: nothing of the map is there. */
+static void save_others(struct saved_map *state, const struct manager *manager)
+{
+	const uint32_t count = state->session_count;
+	const struct session_view *view;
+
+	list_for_each (view, &manager->sessions, link)
+		for (uint32_t i = 0; i < count; i++)
+			if (strcmp(state->sessions[i].node.target, view->target) == 0)
+				save_session(state, view, true);
+}
+
+static void state_of(const struct manager *manager, const struct map_device *device,
+		     struct saved_map *state)
+{
+	struct path_view *path;
 
 	*state = (struct saved_map){
 		.queue_depth = device->disk_settings.queue_depth,
@@ -58,21 +113,10 @@ static void state_of(const struct map_device *device, struct saved_map *state)
 	};
 	text_copy(state->name, sizeof(state->name), device->view.name);
 	text_copy(state->exporter, sizeof(state->exporter), disk_exporter(device->disk));
-	list_for_each (path, &device->view.paths, link) {
-		struct saved_map_session *session = &state->sessions[state->session_count];
-		const struct session_view *view = path->session;
-
-		if (state->session_count == SAVED_MAP_SESSIONS_MAX)
-			break;
-		text_copy(session->node.target, sizeof(session->node.target), view->target);
-		text_copy(session->node.address, sizeof(session->node.address),
-			  view->persistent_address);
-		text_copy(session->node.iface, sizeof(session->node.iface), view->iface);
-		session->node.port = view->persistent_port;
-		session->node.tpgt = view->tpgt;
-		session->lane = view->lane;
-		state->session_count++;
-	}
+	save_waits(state, manager, device);
+	list_for_each (path, &device->view.paths, link)
+		save_session(state, path->session, map_path_of(path)->settled);
+	save_others(state, manager);
 }
 
 void manager_save_map(struct manager *manager, const struct map_device *device)
@@ -80,11 +124,12 @@ void manager_save_map(struct manager *manager, const struct map_device *device)
 	struct saved_map *state;
 	int r = -ENOMEM;
 
-	if (!device->kept)
+	/* While a device is being taken over, what was saved before still says it all. */
+	if (!device->kept || !device->disk)
 		return;
 	state = malloc(sizeof(*state));
 	if (state) {
-		state_of(device, state);
+		state_of(manager, device, state);
 		r = saved_map_save(manager->run_dir, state);
 		free(state);
 	}
@@ -110,6 +155,42 @@ void manager_keep_map(struct manager *manager, struct map_device *device)
 		log_warning("map %s: its device would not outlive hawserd: %s", device->view.name,
 			    strerror(-r));
 	manager_save_map(manager, device);
+}
+
+/* Is it lost, and not known yet to have nothing in doubt? */
+static bool is_unsettled(struct path_view *path)
+{
+	return !map_path_of(path)->settled && !map_path_of(path)->leaving &&
+	       path->session->state != SESSION_STATE_LOGGED_IN;
+}
+
+static int ask_about_doubt(struct sd_event_source *source, uint64_t now_us, void *userdata)
+{
+	struct manager *manager = userdata;
+	bool any = false;
+	struct map_view *map;
+	struct path_view *path;
+
+	manager->doubt_timer = sd_event_source_disable_unref(manager->doubt_timer);
+	list_for_each (map, &manager->maps, link) {
+		list_for_each (path, &map->paths, link) {
+			if (!device_of(map)->kept || !is_unsettled(path))
+				continue;
+			map_path_ask_settled(map_path_of(path));
+			any = true;
+		}
+	}
+	if (any)
+		manager_watch_doubt(manager);
+	return 0;
+}
+
+void manager_watch_doubt(struct manager *manager)
+{
+	if (!manager->doubt_timer)
+		sd_event_add_time_relative(manager->event, &manager->doubt_timer, CLOCK_MONOTONIC,
+					   DOUBT_MS * UINT64_C(1000), 100000, ask_about_doubt,
+					   manager);
 }
 
 void manager_unkeep_map(struct manager *manager, struct map_device *device)
@@ -212,6 +293,10 @@ static void wait_for_session(struct recovery *recovery, const struct saved_map_s
 		free(wait);
 		return;
 	}
+	if (session->settled) {
+		free(wait);
+		return;
+	}
 	wait->session = managed;
 	list_append(&recovery->waits, &wait->link);
 }
@@ -296,10 +381,10 @@ static void recover_map(struct manager *manager, const char *name)
 static bool is_recovered(uint32_t major, uint32_t minor, uint64_t backing, void *userdata)
 {
 	struct manager *manager = userdata;
-	struct recovery *recovery;
+	struct map_view *map;
 
-	list_for_each (recovery, &manager->recoveries, link) {
-		const struct disk_node *node = map_device_adopted_node(recovery->device);
+	list_for_each (map, &manager->maps, link) {
+		const struct disk_node *node = map_device_adopted_node(device_of(map));
 
 		if (node->major == major && node->minor == minor && node->backing == backing)
 			return true;
@@ -336,5 +421,6 @@ void manager_recovery_deinit(struct manager *manager)
 
 	list_for_each_safe (recovery, next, &manager->recoveries, link)
 		recovery_free(recovery);
+	sd_event_source_disable_unref(manager->doubt_timer);
 	fd_store_close(manager->fd_store);
 }

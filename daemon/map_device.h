@@ -36,6 +36,9 @@ struct map_path {
 	struct path_port port;
 	bool leaving;	    /* being removed: only the last answer is waited for */
 	bool verified_held; /* it was verified while the device is held */
+	bool settled;	    /* it is lost, and nothing that it carried can still come */
+	bool asked_settled; /* the worker is asked */
+	unsigned verifications;
 };
 
 struct map_device_ops {
@@ -50,6 +53,9 @@ struct map_device_ops {
 	/** @in_doubt: see path_in_doubt() */
 	void (*path_changed)(struct map_path *path, enum path_state from, unsigned in_doubt,
 			     void *userdata);
+	/** which paths there are is about to change, or which of them is settled: what is saved
+	 * of them must be true before any I/O is on its way, and so when this returns */
+	void (*save)(struct map_device *device, void *userdata);
 	/** @path is gone; freed after the call */
 	void (*path_removed)(struct map_path *path, void *userdata);
 	/** the unit said that something about it changed (unit attention) */
@@ -105,6 +111,8 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 /** map_path_set_port() - before map_path_verified(), for which it counts: what a probe has found */
 void map_path_set_port(struct map_path *path, const struct unit_limits *limits);
 void map_path_verified(struct map_path *path);
+/** map_path_ask_settled() - is it? Then save() is called, unless it is verified before */
+void map_path_ask_settled(struct map_path *path);
 void map_path_lost(struct map_path *path, const char *reason);
 void map_path_unmapped(struct map_path *path, const char *reason);
 void map_path_quarantine(struct map_path *path, const char *reason);

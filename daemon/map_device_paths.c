@@ -13,6 +13,7 @@
 #include "daemon/session_host.h"
 #include "daemon/worker.h"
 #include "iscsi/session.h"
+#include "multipath/path_state.h"
 #include "scsi/nexus.h"
 #include "scsi/probe.h"
 #include "util/log.h"
@@ -24,7 +25,8 @@ struct path_call {
 	struct session *session; /* to add */
 	struct path_port port;
 	char reason[160];
-	bool held;
+	bool held, settled;
+	unsigned verifications; /* when this was asked */
 	int error;
 };
 
@@ -47,6 +49,7 @@ static void path_call_send(struct map_path *path, void (*work)(struct job *job),
 	call->session = session;
 	call->held = path->device->held;
 	call->port = path->port;
+	call->verifications = path->verifications;
 	text_copy(call->reason, sizeof(call->reason), reason ? reason : "");
 	call->job.work = work;
 	call->job.finished = finished;
@@ -128,6 +131,7 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 					   session->persistent_address, sid, number},
 			  6);
 	list_append(&device->view.paths, &path->view.link);
+	device->ops->save(device, device->userdata);
 	path_call_send(path, path_add_work, path_add_finished, session_host_session(host), NULL);
 	*ret = path;
 	return 0;
@@ -145,13 +149,57 @@ static void path_verified_work(struct job *job)
 	job_done(job);
 }
 
+/* It is about to carry I/O again. */
+static void path_unsettle(struct map_path *path)
+{
+	path->verifications++;
+	if (!path->settled)
+		return;
+	path->settled = false;
+	path->device->ops->save(path->device, path->device->userdata);
+}
+
 void map_path_verified(struct map_path *path)
 {
 	if (path->device->held) {
 		path->verified_held = true;
 		return;
 	}
+	path_unsettle(path);
 	path_call_send(path, path_verified_work, path_call_free, NULL, NULL);
+}
+
+static void path_settled_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+	struct map_path *path = call->path;
+
+	call->settled = !path->path || (!path_state_carries(path_get_state(path->path)) &&
+					!path->nexus->up && path_in_doubt(path->path) == 0);
+	job_done(job);
+}
+
+static void path_settled_finished(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+	struct map_path *path = call->path;
+
+	path->asked_settled = false;
+	/* A path that was verified since the question is used by now. */
+	if (call->settled && !path->leaving && !path_state_carries(path->view.state) &&
+	    call->verifications == path->verifications) {
+		path->settled = true;
+		path->device->ops->save(path->device, path->device->userdata);
+	}
+	free(call);
+}
+
+void map_path_ask_settled(struct map_path *path)
+{
+	if (path->asked_settled || path->leaving)
+		return;
+	path->asked_settled = true;
+	path_call_send(path, path_settled_work, path_settled_finished, NULL, NULL);
 }
 
 static void path_lost_work(struct job *job)

@@ -19,6 +19,8 @@
 
 #define LINE_MAX_BYTES 2048
 #define END_LINE       "end"
+#define SETTLED	       "settled"
+#define IN_DOUBT       "in-doubt"
 
 enum kind { TEXT, NUMBER, FLAG };
 
@@ -156,9 +158,9 @@ static int fill(FILE *file, void *userdata)
 	for (uint32_t i = 0; i < state->session_count; i++) {
 		const struct saved_map_session *session = &state->sessions[i];
 
-		fprintf(file, "session = %s %s %u %d %s %u\n", session->node.target,
+		fprintf(file, "session = %s %s %u %d %s %u %s\n", session->node.target,
 			session->node.address, session->node.port, session->node.tpgt,
-			session->node.iface, session->lane);
+			session->node.iface, session->lane, session->settled ? SETTLED : IN_DOUBT);
 	}
 	fputs(END_LINE "\n", file);
 	return ferror(file) ? -EIO : 0;
@@ -195,14 +197,17 @@ void saved_map_remove(const char *run_dir, const char *name)
 static int take_session(char *value, struct saved_map *state)
 {
 	struct saved_map_session *session = &state->sessions[state->session_count];
+	char word[16];
 	unsigned port;
 
 	if (state->session_count == SAVED_MAP_SESSIONS_MAX)
 		return -EINVAL;
-	if (sscanf(value, "%223s %255s %u %d %64s %u", session->node.target, session->node.address,
-		   &port, &session->node.tpgt, session->node.iface, &session->lane) != 6 ||
-	    port > UINT16_MAX)
+	if (sscanf(value, "%223s %255s %u %d %64s %u %15s", session->node.target,
+		   session->node.address, &port, &session->node.tpgt, session->node.iface,
+		   &session->lane, word) != 7 ||
+	    port > UINT16_MAX || (strcmp(word, SETTLED) != 0 && strcmp(word, IN_DOUBT) != 0))
 		return -EINVAL;
+	session->settled = strcmp(word, SETTLED) == 0;
 	session->node.port = (uint16_t)port;
 	state->session_count++;
 	return 0;

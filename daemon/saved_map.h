@@ -7,6 +7,7 @@
  * small file for each map in the run folder, lines of "key = value". Control thread only.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "block/disk.h"
@@ -15,10 +16,12 @@
 
 #define SAVED_MAP_SESSIONS_MAX 64
 
-/* A session that carried I/O of the map, so that its ghosts have to be killed first. */
+/* A session that is wanted again. */
 struct saved_map_session {
 	struct node_key node;
 	uint32_t lane;
+	bool settled; /* it has nothing of the map's that could still come; else its ghosts have to
+			 be killed first */
 };
 
 struct saved_map {

@@ -59,7 +59,8 @@ static struct saved_map example(void)
 					  .port = 860,
 					  .tpgt = -1,
 					  .iface = "iface0"},
-				 .lane = 3},
+				 .lane = 3,
+				 .settled = true},
 			},
 	};
 }
@@ -82,6 +83,8 @@ static void everything_comes_back(void **state)
 	assert_int_equal(loaded.sessions[1].node.tpgt, -1);
 	assert_int_equal(loaded.sessions[1].node.port, 860);
 	assert_int_equal(loaded.sessions[1].lane, 3);
+	assert_false(loaded.sessions[0].settled);
+	assert_true(loaded.sessions[1].settled);
 }
 
 static void names_are_listed_and_removed(void **state)
@@ -144,6 +147,8 @@ static void a_file_that_is_not_whole_is_no_state(void **state)
 		{"end\n", ""},
 		{"wwid = ", "unknown = "},
 		{"session = iqn", "session = x y z iqn"},
+		{" in-doubt\n", " maybe\n"},
+		{" in-doubt\n", "\n"},
 		{"name = 3600", "name = ../../3600"},
 	};
 	struct saved_map saved = example(), loaded;
