@@ -254,6 +254,19 @@ int disk_reap(uint32_t major, uint32_t minor, uint64_t backing)
 	return r;
 }
 
+unsigned disk_reap_unknown(uint16_t owner,
+			   bool (*known)(uint32_t major, uint32_t minor, uint64_t backing,
+					 void *userdata),
+			   void *userdata)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(exporters); i++)
+		if (exporters[i]->reap_unknown)
+			count += exporters[i]->reap_unknown(owner, known, userdata);
+	return count;
+}
+
 void disk_free(struct disk *disk)
 {
 	if (!disk)

@@ -25,6 +25,7 @@ struct disk_settings {
 	char name[UNIT_WWID_MAX]; /* shown by losetup and lsblk: the alias or WWID */
 	char dev_dir[256];	  /* where device nodes are: "/dev" */
 	uint16_t queue_depth;	  /* requests taken from the kernel at once; 0 = 128 */
+	uint16_t owner; /* the same for all processes that go on with each other's devices */
 };
 
 /** exporter_probe() - is @name usable on this kernel? Return: 0, or -errno that says why not */
@@ -129,6 +130,19 @@ void disk_stop(struct disk *disk, void (*stopped)(struct disk *disk, void *userd
  * it is another's by now; -errno.
  */
 int disk_reap(uint32_t major, uint32_t minor, uint64_t backing);
+
+/**
+ * disk_reap_unknown() - take away what processes of @owner left in the kernel without a trace: they
+ *                       died while they made it, or their files were lost
+ * @known: not this one
+ *
+ * No process of @owner may live but this one, and it has made no device yet.
+ * Return: how many devices.
+ */
+unsigned disk_reap_unknown(uint16_t owner,
+			   bool (*known)(uint32_t major, uint32_t minor, uint64_t backing,
+					 void *userdata),
+			   void *userdata);
 
 /** disk_free() - after it stopped; NULL is fine */
 void disk_free(struct disk *disk);

@@ -42,6 +42,11 @@ struct exporter_ops {
 	void (*free)(void *device);
 	/** see disk_reap(); -ENODEV: not one of ours */
 	int (*reap)(uint32_t major, uint32_t minor, uint64_t backing);
+	/** see disk_reap_unknown(); NULL where nothing stays without somebody who keeps it */
+	unsigned (*reap_unknown)(uint16_t owner,
+				 bool (*known)(uint32_t major, uint32_t minor, uint64_t backing,
+					       void *userdata),
+				 void *userdata);
 };
 
 extern const struct exporter_ops fuse_exporter; /* block/fuse_exporter.c */

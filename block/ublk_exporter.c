@@ -7,6 +7,7 @@
  * process begins recovery; whatever was not answered comes again then.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,8 +32,10 @@
 #define DEPTH_DEFAULT 128
 #define SECTOR_BYTES  512u
 #define NAME_PREFIX   "ublkb"
-/* In front of the random part of a cookie, so that a device of ours is seen for what it is. */
-#define COOKIE_MAGIC UINT64_C(0x6861777300000000)
+#define SYS_DEVICES   "/sys/class/ublk-char"
+/* In front of owner and random part of a cookie, so that a device of ours is seen for what it is.
+ */
+#define COOKIE_MAGIC UINT64_C(0x6861)
 
 struct ublk_device {
 	struct ublk_control control;
@@ -141,22 +144,32 @@ static int device_open(struct ublk_device *device, const char **step)
 	return 0;
 }
 
-static uint64_t new_cookie(void)
+static uint64_t owners_cookie(uint16_t owner)
+{
+	return COOKIE_MAGIC << 48 | (uint64_t)owner << 32;
+}
+
+static bool is_owners(uint64_t cookie, uint16_t owner)
+{
+	return (cookie & ~(uint64_t)UINT32_MAX) == owners_cookie(owner);
+}
+
+static uint64_t new_cookie(uint16_t owner)
 {
 	uint32_t number = 0;
 
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		number = (uint32_t)getpid();
-	return COOKIE_MAGIC | number;
+	return owners_cookie(owner) | number;
 }
 
-static int device_add(struct ublk_device *device, const char **step)
+static int device_add(struct ublk_device *device, uint16_t owner, const char **step)
 {
 	struct ublk_parameters parameters;
 	int r;
 
 	*step = "add a ublk device";
-	device->cookie = new_cookie();
+	device->cookie = new_cookie(owner);
 	r = ublk_add(&device->control, device->depth, UBLK_QUEUE_REQUEST_MAX_BYTES, device->cookie,
 		     &device->id);
 	if (r < 0)
@@ -177,7 +190,7 @@ static int device_prepare(const struct disk_settings *settings, struct map *map,
 
 	if (r < 0)
 		return r;
-	r = device_add(device, step);
+	r = device_add(device, settings->owner, step);
 	if (r < 0) {
 		device_free(device);
 		return r;
@@ -186,12 +199,12 @@ static int device_prepare(const struct disk_settings *settings, struct map *map,
 	return 0;
 }
 
-static int id_of(const char *name, uint32_t *id)
+static int id_of(const char *name, const char *prefix, uint32_t *id)
 {
 	uint64_t number;
 
-	if (!text_starts_with(name, NAME_PREFIX) ||
-	    text_parse_u64(name + strlen(NAME_PREFIX), 0, UINT32_MAX - 1, &number) < 0)
+	if (!text_starts_with(name, prefix) ||
+	    text_parse_u64(name + strlen(prefix), 0, UINT32_MAX - 1, &number) < 0)
 		return -ENODEV;
 	*id = (uint32_t)number;
 	return 0;
@@ -205,7 +218,7 @@ static int device_recover(struct ublk_device *device, const struct disk_node *no
 
 	*step = "find the ublk device again";
 	device->cookie = node->backing;
-	r = id_of(node->name, &device->id);
+	r = id_of(node->name, NAME_PREFIX, &device->id);
 	if (r == 0)
 		r = ublk_find(&device->control, device->id, node->backing, &info);
 	if (r < 0)
@@ -297,15 +310,15 @@ static void device_tune(const struct ublk_device *device, const struct disk_node
 	write_attribute(node, "io_timeout", "1000");
 }
 
-static int device_name(const struct ublk_device *device, struct disk_node *node)
+static int name_of(uint32_t id, uint64_t cookie, const char *dev_dir, struct disk_node *node)
 {
-	struct disk_node found = {.backing = device->cookie};
+	struct disk_node found = {.backing = cookie};
 	char path[96];
 	FILE *file;
 	int n;
 
-	snprintf(found.name, sizeof(found.name), NAME_PREFIX "%u", device->id);
-	if (snprintf(found.path, sizeof(found.path), "%s/%s", device->dev_dir, found.name) >=
+	snprintf(found.name, sizeof(found.name), NAME_PREFIX "%u", id);
+	if (snprintf(found.path, sizeof(found.path), "%s/%s", dev_dir, found.name) >=
 	    (int)sizeof(found.path))
 		return -ENAMETOOLONG;
 	snprintf(path, sizeof(path), "/sys/block/%s/dev", found.name);
@@ -335,7 +348,7 @@ static int device_go_live(void *userdata, struct disk_node *node, const char **s
 	}
 	if (r == 0) {
 		*step = "find the ublk device's block device";
-		r = device_name(device, node);
+		r = name_of(device->id, device->cookie, device->dev_dir, node);
 	}
 	if (r < 0) {
 		/* Its tags have to end before the queue can. */
@@ -448,7 +461,7 @@ static int device_reap(uint32_t major, uint32_t minor, uint64_t backing)
 	if (length <= 0)
 		return -ENODEV;
 	target[length] = '\0';
-	if (id_of(basename(target), &id) < 0)
+	if (id_of(basename(target), NAME_PREFIX, &id) < 0)
 		return -ENODEV;
 	r = ublk_control_open(&control, "/dev", &step);
 	if (r < 0)
@@ -460,6 +473,51 @@ static int device_reap(uint32_t major, uint32_t minor, uint64_t backing)
 		r = ublk_delete(&control, id);
 	ublk_control_close(&control);
 	return r;
+}
+
+/* Has nobody but us anything to do with it any more? */
+static bool is_unknown(struct ublk_control *control, uint32_t id, uint16_t owner,
+		       bool (*known)(uint32_t major, uint32_t minor, uint64_t backing,
+				     void *userdata),
+		       void *userdata)
+{
+	struct ublk_device_info info = {};
+	struct disk_node node;
+
+	if (ublk_get_info(control, id, &info) < 0 || !is_owners(info.server_data, owner))
+		return false;
+	/* Without a block device it was never started, or was stopped and not deleted. */
+	return name_of(id, info.server_data, "/dev", &node) < 0 ||
+	       !known(node.major, node.minor, node.backing, userdata);
+}
+
+static unsigned device_reap_unknown(uint16_t owner,
+				    bool (*known)(uint32_t major, uint32_t minor, uint64_t backing,
+						  void *userdata),
+				    void *userdata)
+{
+	DIR *folder = opendir(SYS_DEVICES);
+	struct ublk_control control;
+	struct dirent *entry;
+	unsigned count = 0;
+	const char *step;
+	uint32_t id;
+
+	if (!folder)
+		return 0; /* no driver, or none in use */
+	if (ublk_control_open(&control, "/dev", &step) < 0) {
+		closedir(folder);
+		return 0;
+	}
+	while ((entry = readdir(folder))) {
+		if (id_of(entry->d_name, "ublkc", &id) < 0 ||
+		    !is_unknown(&control, id, owner, known, userdata))
+			continue;
+		count += ublk_stop(&control, id) == 0 && ublk_delete(&control, id) >= 0;
+	}
+	closedir(folder);
+	ublk_control_close(&control);
+	return count;
 }
 
 const struct exporter_ops ublk_exporter = {
@@ -477,4 +535,5 @@ const struct exporter_ops ublk_exporter = {
 	.stop = device_stop,
 	.free = device_free,
 	.reap = device_reap,
+	.reap_unknown = device_reap_unknown,
 };

@@ -359,11 +359,19 @@ static void name_of(const char *wwid, char name[UNIT_WWID_MAX])
 		name[0] = '_';
 }
 
+uint16_t manager_disk_owner(const struct manager *manager)
+{
+	return (uint16_t)text_hash((const char *[]){"owner", manager->run_dir}, 2);
+}
+
 struct map_device *manager_make_map(struct manager *manager, const struct record *record,
 				    const struct unit *unit, const char *exporter,
 				    uint16_t queue_depth)
 {
-	struct disk_settings disk = {.queue_depth = queue_depth};
+	struct disk_settings disk = {
+		.queue_depth = queue_depth,
+		.owner = manager_disk_owner(manager),
+	};
 	struct map_settings settings;
 	struct map_device *device;
 	struct map_view *other;

@@ -220,6 +220,10 @@ void manager_poll_units(struct manager *manager);
 
 /* manager_maps.c */
 /** manager_make_map() - without paths. Return: NULL after it was logged why */
+/** manager_disk_owner() - see struct disk_settings: who has this run folder goes on with what is in
+ * it */
+uint16_t manager_disk_owner(const struct manager *manager);
+
 struct map_device *manager_make_map(struct manager *manager, const struct record *record,
 				    const struct unit *unit, const char *exporter,
 				    uint16_t queue_depth);

@@ -395,6 +395,7 @@ static bool is_recovered(uint32_t major, uint32_t minor, uint64_t backing, void 
 void manager_recover(struct manager *manager, enum fd_store_kind kind)
 {
 	char **names = NULL;
+	unsigned unknown;
 	int count, r;
 
 	r = fd_store_open(kind, manager->run_dir, &manager->fd_store);
@@ -413,6 +414,11 @@ void manager_recover(struct manager *manager, enum fd_store_kind kind)
 	if (manager->fd_store)
 		fd_store_drop_untaken(manager->fd_store);
 	leftovers_remove(manager->run_dir, manager->dev_dir, is_recovered, manager);
+	unknown = disk_reap_unknown(manager_disk_owner(manager), is_recovered, manager);
+	if (unknown > 0)
+		log_warning("took away %u devices of a hawserd before this one that nobody knew "
+			    "any more",
+			    unknown);
 }
 
 void manager_recovery_deinit(struct manager *manager)

@@ -28,7 +28,10 @@ ACCELERATOR = os.environ.get("HAWSER_VM_ACCEL", "tcg,thread=multi")
 # cx16: QEMU 7.2 garbles the flags after a CMPXCHG16B without LOCK, and kernels since 6.3 crash of it
 # while they boot. la57: five levels of page tables only make software emulation slower. svm: no need
 # to load KVM in there.
-CPU = "host" if ACCELERATOR.startswith("kvm") else "max,cx16=off,la57=off,svm=off"
+EMULATED_CPU = "max,cx16=off,la57=off,svm=off"
+CPU = "host" if ACCELERATOR.startswith("kvm") else EMULATED_CPU
+
+COUNT_SHIFT = 1  # an instruction takes 2^1 ns of the machine's time where instructions are counted
 
 KERNEL_ARGUMENTS = "console=ttyS0 mitigations=off nokaslr panic=-1 oops=panic"
 
@@ -99,7 +102,9 @@ def _owned_by_root(entry):
 class Machine:
     """A folder with disks; boot() can be called again and again and finds what the last one left."""
 
-    def __init__(self, image, series, folder, payload):
+    def __init__(self, image, series, folder, payload, counting=False):
+        """counting: one processor, whose clock ticks with each of its instructions"""
+        self.counting = counting
         self.image = image
         self.series = series
         self.folder = folder
@@ -119,8 +124,12 @@ class Machine:
         return os.path.join(self.folder, name)
 
     def _command(self, arguments):
-        command = ["qemu-system-x86_64", "-accel", ACCELERATOR, "-cpu", CPU, "-machine", "q35,sata=off"]
-        command += ["-smp", "2", "-m", "1536", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
+        command = ["qemu-system-x86_64", "-machine", "q35,sata=off"]
+        if self.counting:
+            command += ["-accel", "tcg,thread=single", "-icount", f"shift={COUNT_SHIFT},sleep=off", "-smp", "1"]
+        else:
+            command += ["-accel", ACCELERATOR, "-smp", "2"]
+        command += ["-cpu", CPU if not self.counting else EMULATED_CPU, "-m", "1536", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
         command += ["-kernel", self.image.kernel(self.series), "-initrd", self.image.initramfs(self.series)]
         command += ["-append", f"{KERNEL_ARGUMENTS} {arguments}", "-device", "virtio-rng-pci"]
         command += _drive(self._path("root.qcow2"), "qcow2", "root", "cache=unsafe")

@@ -51,6 +51,8 @@ def select(arguments):
     """[(case, kernel)]"""
     chosen = []
     for case in CASES:
+        if case.bench:
+            continue
         kernels = [each for each in case.kernels if arguments.kernel in (None, each)]
         if arguments.what == ["smoke"]:
             wanted, kernels = case.smoke, kernels[:1]

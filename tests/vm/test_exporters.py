@@ -5,6 +5,7 @@
 import os
 import random
 import re
+import shutil
 import time
 
 from guest.cases import exporter_case
@@ -194,6 +195,34 @@ def volumes_on_top(guest):
     run(["umount", "/mnt/test"])
     run(["vgremove", "-q", "-f", "-y", "volumes"])
     run(["pvremove", "-q", "-y", device])
+    end(guest)
+
+
+@exporter_case(exporters=("ublk",))
+def what_nobody_knows_any_more_is_taken_away(guest):
+    """As when hawserd is killed between making a device and writing down that it did."""
+    device = connect(guest)
+    with open(device, "rb"):
+        guest.systemctl("stop hawserd", timeout=90)
+        true(os.path.exists(device), "it is left, as somebody has it open")
+        shutil.rmtree("/run/hawser")
+        guest.systemctl("start hawserd")
+        true("nobody knew" in guest.journal("hawserd"), "hawserd says what it took away")
+    guest.wait(lambda: not os.listdir("/sys/class/ublk-char"), "the device is gone")
+
+
+@exporter_case()
+def swapped_to(guest):
+    """Memory is freed by writing to the device while there is none left."""
+    device = connect(guest)
+    run(["mkswap", device])
+    run(["swapon", device])
+    guest.undo.append(lambda: run(["swapoff", device], check=False))
+    hog = ("import os; pages = [os.urandom(64) * 64 for _ in range(48 * 256)]; "
+           "assert all(len(set(page[i:i + 64] for i in range(0, 4096, 64))) == 1 for page in pages)")  # fmt: skip
+    words = "--wait --quiet --collect -p MemoryMax=24M -p MemorySwapMax=infinity"
+    run(["systemd-run", *words.split(), "/usr/bin/python3", "-c", hog], timeout=200)
+    run(["swapoff", device], timeout=100)
     end(guest)
 
 

@@ -9,10 +9,11 @@ EXPORTERS = {"ublk": ("6.12",), "nbd": ("6.12", "6.1"), "fuse": ("6.12", "6.1")}
 
 
 class Case:
-    def __init__(self, function, limit_s, boots, smoke, kernels, exporter=None):
+    def __init__(self, function, limit_s, boots, smoke, kernels, exporter=None, bench=False):
         module = function.__module__.removeprefix("test_")
         self.name = f"{module}/{exporter + '_' if exporter else ''}{function.__name__}"
         self.exporter = exporter
+        self.bench = bench
         self.function = function
         self.limit_s = limit_s
         self.boots = boots
@@ -20,14 +21,15 @@ class Case:
         self.kernels = kernels
 
 
-def case(limit_s=60, boots=1, smoke=False, kernels=("6.12", "6.1")):
+def case(limit_s=60, boots=1, smoke=False, kernels=("6.12", "6.1"), bench=False):
     """limit_s: it fails when it takes longer
     boots: it has a machine of its own, and is called once in each boot; guest.boot tells which.
     Everything stays as it was left in between
-    smoke: it belongs to the few that run by default, on the first of its kernels"""
+    smoke: it belongs to the few that run by default, on the first of its kernels
+    bench: it measures, and runs only where it is asked for by tests/bench/vm.py"""
 
     def add(function):
-        CASES.append(Case(function, limit_s, boots, smoke, kernels))
+        CASES.append(Case(function, limit_s, boots, smoke, kernels, bench=bench))
         return function
 
     return add
