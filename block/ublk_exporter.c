@@ -45,7 +45,8 @@ struct ublk_device {
 	uint64_t cookie;
 	int char_fd; /* /dev/ublkcN; -1 */
 	const struct ublk_io_descriptor *descriptors;
-	unsigned depth; /* tags */
+	unsigned depth;		 /* tags */
+	struct device_node node; /* the block device, once it is live */
 	struct unit_limits limits;
 	struct ublk_queue *queue;
 	struct ring *ring; /* NULL until served */
@@ -284,52 +285,37 @@ static bool is_refused(void *userdata)
 	return ublk_queue_refused(device->queue) < 0;
 }
 
-static void write_attribute(const struct disk_node *node, const char *attribute, const char *value)
-{
-	char path[96];
-	owned_fd int fd = -1;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/queue/%s", node->name, attribute);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	/* sysfs is read-only in many containers; the device works with the defaults. */
-	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
-		return;
-}
-
 /*
  * The scheduler first, as a change of it sets the number of requests anew. The time-out never ends
  * a request: the driver only takes the occasion to see whether its server is alive.
  */
-static void device_tune(const struct ublk_device *device, const struct disk_node *node)
+static void device_tune(const struct ublk_device *device)
 {
 	char requests[16];
 
 	snprintf(requests, sizeof(requests), "%u", device->depth - 1);
-	write_attribute(node, "scheduler", "none");
-	write_attribute(node, "nr_requests", requests);
-	write_attribute(node, "io_timeout", "1000");
+	device_node_set(&device->node, "queue/scheduler", "none");
+	device_node_set(&device->node, "queue/nr_requests", requests);
+	device_node_set(&device->node, "queue/io_timeout", "1000");
 }
 
-static int name_of(uint32_t id, uint64_t cookie, const char *dev_dir, struct disk_node *node)
+static int device_find(struct ublk_device *device, struct disk_node *ret)
 {
-	struct disk_node found = {.backing = cookie};
-	char path[96];
-	FILE *file;
-	int n;
+	struct device_node *node = &device->node;
+	char name[32];
+	int r;
 
-	snprintf(found.name, sizeof(found.name), NAME_PREFIX "%u", id);
-	if (snprintf(found.path, sizeof(found.path), "%s/%s", dev_dir, found.name) >=
-	    (int)sizeof(found.path))
-		return -ENAMETOOLONG;
-	snprintf(path, sizeof(path), "/sys/block/%s/dev", found.name);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	n = fscanf(file, "%u:%u", &found.major, &found.minor);
-	fclose(file);
-	if (n != 2)
-		return -EIO;
-	*node = found;
+	snprintf(name, sizeof(name), NAME_PREFIX "%u", device->id);
+	r = device_node_find(node, device->dev_dir, name);
+	if (r < 0)
+		return r;
+	*ret = (struct disk_node){
+		.major = node->major,
+		.minor = node->minor,
+		.backing = device->cookie,
+	};
+	text_copy(ret->name, sizeof(ret->name), node->name);
+	text_copy(ret->path, sizeof(ret->path), node->path);
 	return 0;
 }
 
@@ -348,14 +334,15 @@ static int device_go_live(void *userdata, struct disk_node *node, const char **s
 	}
 	if (r == 0) {
 		*step = "find the ublk device's block device";
-		r = name_of(device->id, device->cookie, device->dev_dir, node);
+		r = device_find(device, node);
 	}
 	if (r < 0) {
 		/* Its tags have to end before the queue can. */
 		ublk_stop(&device->control, device->id);
 		return is_refused(device) ? ublk_queue_refused(device->queue) : r;
 	}
-	device_tune(device, node);
+	device_tune(device);
+	device_node_add_partitions(&device->node);
 	return 0;
 }
 
@@ -418,25 +405,21 @@ static void fail_on_worker(void *argument)
 	ublk_queue_fail(device->queue, -EIO);
 }
 
-/* To stop it ends requests with an error, so nobody shall be at it. */
-static int device_claim(const struct ublk_device *device)
-{
-	char path[320];
-
-	snprintf(path, sizeof(path), "%s/" NAME_PREFIX "%u", device->dev_dir, device->id);
-	return device_node_claim(path);
-}
-
 static int device_remove(void *userdata, bool force)
 {
 	struct ublk_device *device = userdata;
-	owned_fd int fd = force ? -1 : device_claim(device);
+	/* To stop it ends requests with an error, so nobody shall be at it. */
+	owned_fd int fd = force ? -1 : device_node_claim(device->node.path);
+	int r;
 
 	if (!force && fd < 0)
 		return fd;
 	if (force)
 		on_worker(device->ring, fail_on_worker, device);
-	return ublk_stop(&device->control, device->id);
+	r = ublk_stop(&device->control, device->id);
+	if (r == 0)
+		device_node_forget(&device->node);
+	return r;
 }
 
 static void device_stop(void *userdata, void (*stopped)(void *userdata), void *stopped_userdata)
@@ -450,18 +433,13 @@ static int device_reap(uint32_t major, uint32_t minor, uint64_t backing)
 {
 	struct ublk_device_info info = {};
 	struct ublk_control control;
-	char path[64], target[256];
 	const char *step;
-	ssize_t length;
+	char name[32];
 	uint32_t id;
 	int r;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length <= 0)
-		return -ENODEV;
-	target[length] = '\0';
-	if (id_of(basename(target), NAME_PREFIX, &id) < 0)
+	if (device_node_by_number(major, minor, name, sizeof(name)) < 0 ||
+	    id_of(name, NAME_PREFIX, &id) < 0)
 		return -ENODEV;
 	r = ublk_control_open(&control, "/dev", &step);
 	if (r < 0)
@@ -482,13 +460,17 @@ static bool is_unknown(struct ublk_control *control, uint32_t id, uint16_t owner
 		       void *userdata)
 {
 	struct ublk_device_info info = {};
-	struct disk_node node;
+	char name[32], number[32];
+	unsigned major, minor;
 
 	if (ublk_get_info(control, id, &info) < 0 || !is_owners(info.server_data, owner))
 		return false;
+	snprintf(name, sizeof(name), NAME_PREFIX "%u", id);
 	/* Without a block device it was never started, or was stopped and not deleted. */
-	return name_of(id, info.server_data, "/dev", &node) < 0 ||
-	       !known(node.major, node.minor, node.backing, userdata);
+	if (device_node_get(name, "dev", number, sizeof(number)) < 0 ||
+	    sscanf(number, "%u:%u", &major, &minor) != 2)
+		return true;
+	return !known(major, minor, info.server_data, userdata);
 }
 
 static unsigned device_reap_unknown(uint16_t owner,
