@@ -111,6 +111,9 @@ static const struct explanation explanations[] = {
 	{33, "RequestTimeout",
 	 "The daemon did not answer in time.",
 	 "See 'systemctl status hawserd.service'."},
+	{34, "ReservationConflict",
+	 "The unit is reserved by another host, or this host's key is not registered there.",
+	 "'hawser pr keys MAP' shows who is; 'hawser pr register MAP KEY' registers this host."},
 };
 /* clang-format on */
 

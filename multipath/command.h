@@ -54,6 +54,7 @@ struct map_command {
 	bool moving;	     /* taken off its wire unanswered, to be sent elsewhere: see hedge.h */
 	bool ghosts;	     /* of its own are guarded against (guard.h) */
 	bool ended;	     /* by a reset, say; it is aborted only so that it comes back */
+	bool conflicted;     /* it met a reservation once, and was given another chance */
 	uint8_t same_tries;  /* times it was sent again on the same path */
 	uint8_t moves;	     /* times it moved on, blaming the unit and not the path */
 	uint8_t pauses;	     /* times it had to pause; each is longer than the one before */

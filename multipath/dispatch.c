@@ -128,6 +128,10 @@ static void route(struct dispatch *dispatch, struct map_command *command)
 		finish_later(dispatch, command, dispatch->shut_error);
 		return;
 	}
+	if (dispatch->write_error && command->kind == MAP_WRITE) {
+		finish_later(dispatch, command, dispatch->write_error);
+		return;
+	}
 	if (is_blocked(dispatch, command)) {
 		guard_hold(&dispatch->guard, command);
 		return;
@@ -143,8 +147,8 @@ static void route(struct dispatch *dispatch, struct map_command *command)
 /* The same path again, when it still can. */
 static void route_on(struct dispatch *dispatch, struct map_command *command, struct path *path)
 {
-	if (path && path_usable(path) && !dispatch->shut_error && !is_blocked(dispatch, command) &&
-	    send(dispatch, command, path) == 0)
+	if (path && path_usable(path) && !dispatch->shut_error && !dispatch->write_error &&
+	    !is_blocked(dispatch, command) && send(dispatch, command, path) == 0)
 		return;
 	route(dispatch, command);
 }
@@ -471,6 +475,30 @@ static void act(struct dispatch *dispatch, struct map_command *command, struct p
 		acts[action](dispatch, command, path, rule);
 }
 
+/*
+ * A path that has just come back may have been let in before its registration was lost: it is
+ * looked after, and the command goes elsewhere, or the same way once that is done. It ends, because
+ * each path is looked after once in a login, and who meets a reservation again is told.
+ */
+static bool try_after_conflict(struct dispatch *dispatch, struct map_command *command,
+			       struct path *path)
+{
+	const struct scsi_result *result = &command->scsi.result;
+	bool tell = !path->conflict_told && command->login == path->login;
+
+	if (!dispatch->registered || result->outcome != SCSI_COMPLETED ||
+	    result->status != SCSI_RESERVATION_CONFLICT || (command->conflicted && !tell))
+		return false;
+	command->conflicted = true;
+	command->tried |= path_bit(path);
+	if (tell) {
+		path->conflict_told = true;
+		dispatch->owner->conflict(dispatch, path);
+	}
+	route(dispatch, command);
+	return true;
+}
+
 static void scsi_done(struct scsi_command *scsi)
 {
 	struct map_command *command = container_of(scsi, struct map_command, scsi);
@@ -487,7 +515,8 @@ static void scsi_done(struct scsi_command *scsi)
 		route(dispatch, command);
 		return;
 	}
-	act(dispatch, command, path, rule);
+	if (!try_after_conflict(dispatch, command, path))
+		act(dispatch, command, path, rule);
 }
 
 /* --- hedges --- */
@@ -652,6 +681,7 @@ void dispatch_submit(struct dispatch *dispatch, struct map_command *command)
 	command->path = NULL;
 	command->hedge = NULL;
 	command->moving = false;
+	command->conflicted = false;
 	command->trouble_ns = 0;
 	command->tried = 0;
 	command->ghosts = false;
@@ -697,6 +727,28 @@ void dispatch_shut(struct dispatch *dispatch, int error)
 {
 	dispatch->shut_error = error;
 	end_all(dispatch, true, error);
+}
+
+static void end_writes(struct dispatch *dispatch, struct list *commands, int error)
+{
+	struct map_command *command, *following;
+
+	list_for_each_safe (command, following, commands, link) {
+		if (command->kind != MAP_WRITE)
+			continue;
+		list_remove(&command->link);
+		finish_later(dispatch, command, error);
+	}
+}
+
+void dispatch_set_reservation(struct dispatch *dispatch, bool registered, int write_error)
+{
+	dispatch->registered = registered;
+	dispatch->write_error = write_error;
+	if (write_error == 0)
+		return;
+	end_writes(dispatch, &dispatch->waiting, write_error);
+	end_writes(dispatch, &dispatch->delayed, write_error);
 }
 
 void dispatch_fenced(struct dispatch *dispatch, struct path *path)

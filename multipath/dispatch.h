@@ -39,6 +39,8 @@ struct dispatch_owner {
 	void (*guard_expired)(struct dispatch *dispatch, unsigned ghosts);
 	/** writes on @path wait for a fence longer than one takes; once for each loss */
 	void (*fence_wanted)(struct dispatch *dispatch, struct path *path);
+	/** @path met a reservation although it should be registered; once in each login */
+	void (*conflict)(struct dispatch *dispatch, struct path *path);
 };
 
 struct dispatch {
@@ -61,6 +63,8 @@ struct dispatch {
 	int no_path_error;   /* what waiting for a path ends with now; 0 = waiting goes on */
 	int shut_error;	     /* of dispatch_shut(); 0 = open */
 	bool deferred_error; /* the next flush must fail */
+	bool registered;     /* with a key, on every path that carries I/O */
+	int write_error;     /* what every write ends with; 0 = none does */
 };
 
 /** dispatch_init() - @group: the paths to choose from; stays the map's, as @owner does */
@@ -89,6 +93,8 @@ void dispatch_resume(struct dispatch *dispatch);
 void dispatch_give_up(struct dispatch *dispatch, int error);
 /** dispatch_shut() - the same, for ever: see map_fail_all() */
 void dispatch_shut(struct dispatch *dispatch, int error);
+/** dispatch_set_reservation() - see map_set_reservation() */
+void dispatch_set_reservation(struct dispatch *dispatch, bool registered, int write_error);
 /** dispatch_fenced() - @path->fenced_login changed */
 void dispatch_fenced(struct dispatch *dispatch, struct path *path);
 /** dispatch_path_suspect() - @path became suspect: its reads are hedged */

@@ -375,11 +375,21 @@ static bool access_sense(struct dispatch *dispatch, struct path *path,
 	return port_groups_sense(&map_of(dispatch)->port_groups, path, sense, sent_ns);
 }
 
+static void conflict(struct dispatch *dispatch, struct path *path)
+{
+	struct map *map = map_of(dispatch);
+
+	path_doubt_identity(path, "reservation conflict: its registration is looked at");
+	if (map->observer->conflict)
+		map->observer->conflict(map, path, map->userdata);
+}
+
 static const struct dispatch_owner dispatch_owner = {
 	.attention = attention,
 	.access = access_sense,
 	.guard_expired = guard_expired,
 	.fence_wanted = fence_wanted,
+	.conflict = conflict,
 };
 
 static struct map *map_of_port_groups(struct port_groups *groups)
@@ -526,6 +536,11 @@ enum map_state map_get_state(const struct map *map)
 unsigned map_path_count(const struct map *map)
 {
 	return map->path_count;
+}
+
+void map_set_reservation(struct map *map, bool registered, int write_error)
+{
+	dispatch_set_reservation(&map->dispatch, registered, write_error);
 }
 
 /* --- commands --- */

@@ -96,6 +96,12 @@ struct map_observer {
 	 * each loss.
 	 */
 	void (*fence_wanted)(struct map *map, struct path *path, void *userdata);
+	/**
+	 * the unit refused a command on @path for another's reservation, although the map is
+	 * registered: its registration may be lost. @path is in VERIFY and waits for
+	 * path_verified(). Once in each login.
+	 */
+	void (*conflict)(struct map *map, struct path *path, void *userdata);
 };
 
 /**
@@ -144,6 +150,16 @@ int map_switch_group(struct map *map, unsigned number);
 int map_failback(struct map *map);
 /** map_ask_access() - something was told of the unit's port groups: ask; at most every 100 ms */
 void map_ask_access(struct map *map);
+
+/**
+ * map_set_reservation() - what persistent reservations (SPC-4 §5.13) mean for the map
+ * @registered: whoever verifies its paths registers a key through each of them first. So a
+ *              RESERVATION CONFLICT may be one of a registration that was lost: the command is
+ * tried once more, see conflict() of the observer. Otherwise it is the submitter's.
+ * @write_error: what every write ends with from now on; 0 = none does. -EBADE when the key was
+ *               taken away by somebody who may have begun to write.
+ */
+void map_set_reservation(struct map *map, bool registered, int write_error);
 
 /** map_submit() - @command is the map's until done() has run, never inside this call */
 void map_submit(struct map *map, struct map_command *command);

@@ -136,6 +136,7 @@ void path_lost(struct path *path, const char *reason)
 {
 	path->login++;
 	path->verified = false;
+	path->conflict_told = false;
 	path_fence_cancel(path); /* it does not cover what is lost now */
 	path_step(path, PATH_EVENT_LOST, reason);
 }

@@ -181,6 +181,7 @@ struct path {
 	uint32_t errors_in_a_row; /* path errors since a command last ended well */
 	unsigned in_doubt;	  /* guard.c counts */
 	uint32_t help_asked;	  /* login up to which somebody was asked for another fence */
+	bool conflict_told;	  /* since its last login: a reservation keeps it from writing */
 	struct fence *fence;	  /* under way; path_fence.c has it and what follows */
 	uint32_t fence_login;	  /* it covers what was sent before */
 	void (*fence_done)(struct path *path, bool fenced, void *userdata);

@@ -40,6 +40,7 @@ enum error_code {
 	ERROR_TRY_AGAIN,              /* 29 */
 	ERROR_SESSION_NOT_CONNECTED,  /* 32 */
 	ERROR_REQUEST_TIMEOUT,        /* 33 */
+	ERROR_RESERVATION_CONFLICT,   /* 34 */
 	ERROR_CODE_COUNT,
 };
 /* clang-format on */

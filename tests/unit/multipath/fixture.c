@@ -79,6 +79,14 @@ static void on_fence_wanted(struct map *map, struct path *path, void *userdata)
 	f->fence_wanted = path;
 }
 
+static void on_conflict(struct map *map, struct path *path, void *userdata)
+{
+	struct fixture *f = userdata;
+
+	f->conflicts++;
+	f->conflict = path;
+}
+
 static const struct map_observer observer = {
 	.path_changed = on_path_changed,
 	.map_changed = on_map_changed,
@@ -86,6 +94,7 @@ static const struct map_observer observer = {
 	.deferred_error = on_deferred_error,
 	.guard_expired = on_guard_expired,
 	.fence_wanted = on_fence_wanted,
+	.conflict = on_conflict,
 };
 
 struct fixture *fixture_new(unsigned paths, const struct map_settings *settings)

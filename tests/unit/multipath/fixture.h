@@ -56,6 +56,8 @@ struct fixture {
 	size_t path_event_count, map_event_count, attention_count;
 	unsigned deferred_errors, guards_expired, ghosts_unguarded, fences_wanted;
 	struct path *fence_wanted; /* the last one */
+	unsigned conflicts;
+	struct path *conflict; /* the last one */
 };
 
 struct request {

@@ -48,6 +48,7 @@ static const struct {
 	{ERROR_TRY_AGAIN, "TryAgain", 29, "operation failed but retry may succeed"},
 	{ERROR_SESSION_NOT_CONNECTED, "SessionNotConnected", 32, "target likely not connected"},
 	{ERROR_REQUEST_TIMEOUT, "RequestTimeout", 33, "iscsid request timed out"},
+	{ERROR_RESERVATION_CONFLICT, "ReservationConflict", 34, "reservation conflict"},
 };
 
 static void every_code_has_name_exit_status_and_text(void **state)
