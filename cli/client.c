@@ -208,6 +208,7 @@ static int append_number(DBusMessageIter *at, char type, int64_t number)
 		dbus_uint32_t u;
 		dbus_int32_t i;
 		dbus_bool_t b;
+		dbus_uint64_t t;
 		int h;
 	} v = {};
 
@@ -217,6 +218,9 @@ static int append_number(DBusMessageIter *at, char type, int64_t number)
 		break;
 	case DBUS_TYPE_BOOLEAN:
 		v.b = number != 0;
+		break;
+	case DBUS_TYPE_UINT64:
+		v.t = (dbus_uint64_t)number;
 		break;
 	default:
 		v.u = (dbus_uint32_t)number; /* 'u', 'i' and 'h' are all 32 bits wide */

@@ -38,6 +38,8 @@ static const struct hawser_verb verbs[] = {
 	 "end what is under way at a disk, a target or a session; it is sent again"},
 	{"group",    "MAP NUMBER|best",  2, 2, "",       true,  hawser_group,
 	 "use a path group of a map, or the best one again"},
+	{"pr",       "COMMAND MAP [KEY|TYPE]", 2, 3, "jrncPiAtbTf", true, hawser_pr,
+	 "persistent reservations: show, keys, register, unregister, reserve, release, preempt, clear"},
 	{"set",      "TARGET KEY [VALUE]", 2, 3, "pI",   true,  hawser_set,
 	 "change a setting of a target's node records"},
 	{"show",     "TARGET|MAP",       1, 1, "jrncpI", true,  hawser_show,
@@ -72,6 +74,12 @@ static const struct option_row {
 	{"dry-run",     'd', no_argument,       "",      "remember nothing"},
 	{"no-rates",    'R', no_argument,       "",      "show totals at once instead of measuring rates"},
 	{"watch",       'w', optional_argument, "[=SECONDS]", "show it again and again"},
+	{"per-path",    'P', no_argument,       "",      "a key for each path: the last four digits are theirs"},
+	{"ignore",      'i', no_argument,       "",      "replace whatever key is registered already"},
+	{"aptpl",       'A', no_argument,       "",      "keep the registration when the target loses power"},
+	{"all-target-ports", 't', no_argument,  "",      "register at every port of the target"},
+	{"abort",       'b', no_argument,       "",      "end the commands of who is preempted, too"},
+	{"type",        'T', required_argument, "TYPE",  "type of the reservation that is taken over"},
 	{"help",        'h', no_argument,       "",      "print the help of the verb"},
 };
 /* clang-format on */
@@ -261,6 +269,11 @@ static int take_option(struct hawser *run, int letter, const char *argument)
 		{'l', offsetof(struct hawser, login)},
 		{'d', offsetof(struct hawser, dry_run)},
 		{'R', offsetof(struct hawser, no_rates)},
+		{'P', offsetof(struct hawser, per_path)},
+		{'i', offsetof(struct hawser, ignore)},
+		{'A', offsetof(struct hawser, aptpl)},
+		{'t', offsetof(struct hawser, all_target_ports)},
+		{'b', offsetof(struct hawser, abort)},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -277,6 +290,9 @@ static int take_option(struct hawser *run, int letter, const char *argument)
 		return take_portal(run, argument);
 	case 's':
 		return take_number(run, argument, &run->sid);
+	case 'T':
+		run->type = argument;
+		return 0;
 	case 'w':
 		return take_number(run, argument ? argument : "2", &run->watch_s);
 	default:

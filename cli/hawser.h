@@ -32,6 +32,8 @@ struct hawser {
 	const char *iface;
 	uint32_t sid;
 	bool all, no_wait, force, login, dry_run, no_rates;
+	bool per_path, ignore, aptpl, all_target_ports, abort;
+	const char *type; /* of a reservation */
 	unsigned watch_s; /* 0: once */
 };
 
@@ -70,6 +72,7 @@ int hawser_rescan(struct hawser *run);
 int hawser_rediscover(struct hawser *run);
 int hawser_reset(struct hawser *run);
 int hawser_group(struct hawser *run);
+int hawser_pr(struct hawser *run);
 int hawser_set(struct hawser *run);
 int hawser_show(struct hawser *run);
 int hawser_monitor(struct hawser *run);

@@ -88,6 +88,8 @@ static const struct setting settings[] = {
 	 "How long a port group may be in transition when the target does not say; then another one is used, if there is any."},
 	{"multipath.alua_poll", SETTING_DURATION, "s", 1000, 86400000, "60", NAMES(offs), AT(access_poll_ms),
 	 "How often a unit's port groups are asked for, besides when the target says that they have changed."},
+	{"multipath.reservation_key", SETTING_TEXT, NULL, ANY, "", NO_NAMES, AT(reservation_key),
+	 "Key of this host for persistent reservations, hexadecimal; paths of a unit that has it already are registered with it. Empty is none."},
 	{"failure.suspect", SETTING_DURATION, "ms", 10, 60000, "250 ms", NO_NAMES, AT(suspect_ms),
 	 "Silence with requests outstanding after which a path is asked whether it lives, while others exist."},
 	{"failure.suspect_timeout", SETTING_DURATION, "ms", 10, 600000, "750 ms", NO_NAMES, AT(suspect_timeout_ms),

@@ -35,6 +35,7 @@ struct config {
 	int32_t activation;	  /* enum activation */
 	int32_t access_poll_ms;	  /* 0 = off */
 	int32_t transition_ms;
+	char reservation_key[24]; /* hexadecimal; "" = none */
 	/* [failure] */
 	int32_t suspect_ms, suspect_timeout_ms;
 	int32_t lu_hang_timeout_ms; /* 0 = never */

@@ -86,6 +86,7 @@ static void device_names(struct map_device *device, bool set)
 static void map_end(struct manager *manager, struct map_device *device)
 {
 	manager_recovery_forget(manager, device);
+	manager_reservation_end(device);
 	manager_event(manager, OBJECT_MAP, &device->view, EVENT_MAP_REMOVED, NULL);
 	manager_notify_removed(manager, OBJECT_MAP, &device->view);
 	list_remove(&device->view.link);
@@ -264,6 +265,7 @@ static void on_path_removed(struct map_path *path, void *userdata)
 	if (device->named)
 		device_names(device, true);
 	manager_save_map(manager, device);
+	manager_reservation_path_removed(path);
 	manager_event(manager, OBJECT_PATH, &path->view, EVENT_PATH_REMOVED, NULL);
 	manager_notify_removed(manager, OBJECT_PATH, &path->view);
 	list_for_each (unit, &session->units, link)
@@ -297,6 +299,7 @@ static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void 
 {
 	char text[8];
 
+	manager_reservation_attention(path, asc, ascq);
 	snprintf(text, sizeof(text), "%02x/%02x", asc, ascq);
 	manager_raise(userdata, OBJECT_PATH, &path->view,
 		      &(struct event_facts){
@@ -311,6 +314,21 @@ static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void 
 		manager_scan_target(userdata, path->view.session->target);
 	else
 		manager_scan(managed_of(path->view.session));
+}
+
+static bool on_may_carry(struct map_path *path, void *userdata)
+{
+	return manager_reservation_may_carry(path);
+}
+
+static void on_conflict(struct map_path *path, void *userdata)
+{
+	manager_reservation_conflict(path);
+}
+
+static void on_fence_wanted(struct map_path *path, void *userdata)
+{
+	manager_reservation_fence_wanted(path);
 }
 
 static void on_event(struct map_device *device, const struct event_facts *facts, void *userdata)
@@ -331,6 +349,9 @@ static const struct map_device_ops map_device_ops = {
 	.state_changed = on_map_state,
 	.path_changed = on_path_changed,
 	.path_removed = on_path_removed,
+	.may_carry = on_may_carry,
+	.conflict = on_conflict,
+	.fence_wanted = on_fence_wanted,
 	.attention = on_attention,
 	.event = on_event,
 };
@@ -392,6 +413,7 @@ struct map_device *manager_make_map(struct manager *manager, const struct record
 		if (strcmp(disk.name, other->name) < 0)
 			break;
 	list_append(&other->link, &device->view.link);
+	manager_reservation_begin(manager, device, record);
 	manager_notify_added(manager, OBJECT_MAP, &device->view);
 	manager_event(manager, OBJECT_MAP, &device->view, EVENT_MAP_ADDED, NULL);
 	return device;
@@ -464,6 +486,7 @@ void manager_session_lost(struct managed_session *managed, const char *reason, b
 		unit->told = unit->held = false;
 		if (!unit->path)
 			continue;
+		manager_reservation_path_lost(map_path_of(unit->path));
 		map_path_lost(map_path_of(unit->path), reason);
 		if (fenced)
 			map_path_fenced(map_path_of(unit->path));
@@ -497,7 +520,13 @@ bool manager_units_settled(struct managed_session *managed, struct error *error)
 		if (!unit->path)
 			continue;
 		device = device_of(unit->path->map);
-		if (device->stage == DISK_CREATING || unit->path->state == PATH_VERIFY)
+		if (unit->path->refused)
+			error_set(error, ERROR_FAILED,
+				  "logged in, but a path to %s is not used, because it %s",
+				  device->view.name, unit->path->state_reason);
+		else if (unit->path->state == PATH_VERIFY)
+			return false;
+		if (device->stage == DISK_CREATING)
 			return false;
 		if (device->stage == DISK_FAILED)
 			error_set(error, ERROR_INTERNAL,

@@ -7,8 +7,8 @@
  * (records), manager_login.c and manager_logout.c (the operations), manager_moved.c,
  * manager_sessions.c (what supervisors tell), manager_inventory.c (what sessions show),
  * manager_maps.c (units into maps), manager_links.c (network interfaces), manager_statistics.c,
- * manager_discovery.c and manager_records.c (other records), manager_groups.c (path groups by
- * hand). Nobody else includes this.
+ * manager_reservations.c, manager_discovery.c and manager_records.c (other records),
+ * manager_groups.c (path groups by hand). Nobody else includes this.
  */
 
 #include "daemon/config.h"
@@ -240,6 +240,20 @@ void manager_session_lost(struct managed_session *managed, const char *reason, b
 bool manager_drop_units(struct managed_session *managed);
 /** manager_units_settled() - every device that its units belong to is live, or failed for good */
 bool manager_units_settled(struct managed_session *managed, struct error *error);
+
+/* manager_reservations.c */
+/** manager_reservation_begin() - of a new map: what is known of it from before */
+void manager_reservation_begin(struct manager *manager, struct map_device *device,
+			       const struct record *record);
+/** manager_reservation_end() - its paths are gone */
+void manager_reservation_end(struct map_device *device);
+/** manager_reservation_may_carry() - see map_device_ops.may_carry */
+bool manager_reservation_may_carry(struct map_path *path);
+void manager_reservation_path_lost(struct map_path *path);
+void manager_reservation_path_removed(struct map_path *path);
+void manager_reservation_attention(struct map_path *path, uint8_t asc, uint8_t ascq);
+void manager_reservation_conflict(struct map_path *path);
+void manager_reservation_fence_wanted(struct map_path *path);
 
 /* manager_links.c */
 void manager_watch_links(struct manager *manager);

@@ -98,6 +98,17 @@ static void apply_event(struct map_event *event)
 	event->device->ops->event(event->device, &event->facts, event->device->userdata);
 }
 
+static void apply_conflict(struct map_event *event)
+{
+	event->device->ops->conflict(event->path, event->device->userdata);
+}
+
+static void apply_fence_wanted(struct map_event *event)
+{
+	apply_event(event);
+	event->device->ops->fence_wanted(event->path, event->device->userdata);
+}
+
 /* Observers: on the worker. */
 
 static void on_path_changed(struct map *map, struct path *path, enum path_state from,
@@ -219,8 +230,9 @@ static void on_fence_wanted(struct map *map, struct path *path, void *userdata)
 {
 	bool shared = ((struct map_device *)userdata)->view.integrity == INTEGRITY_SHARED;
 	struct map_event event = {
-		.apply = apply_event,
+		.apply = apply_fence_wanted,
 		.device = userdata,
+		.path = path_userdata(path),
 		.facts = {.kind = EVENT_FENCE_WANTED,
 			  .doubt = DOUBT_OPEN,
 			  .numbers = {path_in_doubt(path)}},
@@ -229,6 +241,15 @@ static void on_fence_wanted(struct map *map, struct path *path, void *userdata)
 	text_copy(event.text, sizeof(event.text),
 		  shared ? "they wait" : "they go on elsewhere, and their blocks are guarded");
 	map_event_post(&event);
+}
+
+static void on_conflict(struct map *map, struct path *path, void *userdata)
+{
+	map_event_post(&(struct map_event){
+		.apply = apply_conflict,
+		.device = userdata,
+		.path = path_userdata(path),
+	});
 }
 
 static const struct map_observer device_observer = {
@@ -241,6 +262,7 @@ static const struct map_observer device_observer = {
 	.activated = on_activated,
 	.guard_expired = on_guard_expired,
 	.fence_wanted = on_fence_wanted,
+	.conflict = on_conflict,
 };
 
 int map_device_new(struct worker *worker, struct mailbox *home, const char *name,
@@ -281,6 +303,48 @@ int map_device_new(struct worker *worker, struct mailbox *home, const char *name
 	device->view.fence_quality = map_fence_quality(device->map);
 	*ret = device;
 	return 0;
+}
+
+/* A word for the map on its worker. */
+struct map_word {
+	struct job job;
+	struct map *map;
+	bool registered;
+	int write_error;
+};
+
+static void map_word_work(struct job *job)
+{
+	struct map_word *word = container_of(job, struct map_word, job);
+
+	map_set_reservation(word->map, word->registered, word->write_error);
+	job_done(job);
+}
+
+static void map_word_finished(struct job *job)
+{
+	free(container_of(job, struct map_word, job));
+}
+
+void map_device_set_reservation(struct map_device *device, bool registered, int write_error)
+{
+	struct map_word *word;
+
+	if (device->registered == registered && device->write_error == write_error)
+		return;
+	word = calloc(1, sizeof(*word));
+	if (!word) {
+		log_error("map %s: no memory to tell it about its reservation", device->view.name);
+		return;
+	}
+	device->registered = registered;
+	device->write_error = write_error;
+	word->map = device->map;
+	word->registered = registered;
+	word->write_error = write_error;
+	word->job.work = map_word_work;
+	word->job.finished = map_word_finished;
+	job_send(&word->job, worker_mailbox(device->worker), device->home);
 }
 
 /* The last job of a device: its map ends where it lived. */

@@ -9,6 +9,7 @@
  */
 
 #include "block/disk.h"
+#include "daemon/map_reservation.h"
 #include "daemon/views.h"
 #include "multipath/map.h"
 
@@ -39,6 +40,8 @@ struct map_path {
 	bool settled;	    /* it is lost, and nothing that it carried can still come */
 	bool asked_settled; /* the worker is asked */
 	unsigned verifications;
+	bool withheld;	    /* until map_path_admit(): what may_carry() said when it was added */
+	struct reservation_path reservation; /* the owner's */
 };
 
 struct map_device_ops {
@@ -58,6 +61,14 @@ struct map_device_ops {
 	void (*save)(struct map_device *device, void *userdata);
 	/** @path is gone; freed after the call */
 	void (*path_removed)(struct map_path *path, void *userdata);
+	/**
+	 * @path leads to the right unit. Return: whether it may carry I/O now; if not, something
+	 * else is seen to, and map_path_admit() follows. May be called before path_changed().
+	 */
+	bool (*may_carry)(struct map_path *path, void *userdata);
+	/** see struct map_observer */
+	void (*conflict)(struct map_path *path, void *userdata);
+	void (*fence_wanted)(struct map_path *path, void *userdata);
 	/** the unit said that something about it changed (unit attention) */
 	void (*attention)(struct map_path *path, uint8_t asc, uint8_t ascq, void *userdata);
 	void (*event)(struct map_device *device, const struct event_facts *facts, void *userdata);
@@ -75,13 +86,16 @@ struct map_device {
 	struct disk_settings disk_settings;
 	enum disk_stage stage;
 	int disk_error;
-	unsigned resumed;	     /* requests that an adopted device had under way */
-	struct disk_node adopted;    /* what it was adopted as; empty when it was not */
-	bool held;		     /* no path is used yet: map_device_hold() */
-	bool kept;		     /* it outlives this process: the owner keeps this */
-	bool named;		     /* its links are made: the owner keeps this */
-	bool ending;		     /* it has lost its last path for good: so does this */
-	struct disk_work *disk_work; /* what is under way */
+	unsigned resumed;		     /* requests that an adopted device had under way */
+	struct disk_node adopted;	     /* what it was adopted as; empty when it was not */
+	bool held;			     /* no path is used yet: map_device_hold() */
+	bool kept;			     /* it outlives this process: the owner keeps this */
+	bool named;			     /* its links are made: the owner keeps this */
+	bool ending;			     /* it has lost its last path for good: so does this */
+	struct disk_work *disk_work;	     /* what is under way */
+	struct map_reservation *reservation; /* the owner's */
+	bool registered;		     /* see map_set_reservation() */
+	int write_error;
 };
 
 /**
@@ -113,6 +127,10 @@ void map_path_set_port(struct map_path *path, const struct unit_limits *limits);
 void map_path_verified(struct map_path *path);
 /** map_path_ask_settled() - is it? Then save() is called, unless it is verified before */
 void map_path_ask_settled(struct map_path *path);
+/** map_path_admit() - what map_path_verified() put off: it may carry I/O */
+void map_path_admit(struct map_path *path);
+/** map_path_suspend() - no I/O until map_path_admit() */
+void map_path_suspend(struct map_path *path, const char *reason);
 void map_path_lost(struct map_path *path, const char *reason);
 void map_path_unmapped(struct map_path *path, const char *reason);
 void map_path_quarantine(struct map_path *path, const char *reason);
@@ -163,6 +181,9 @@ void map_device_expose(struct map_device *device);
 void map_device_withdraw(struct map_device *device, bool force,
 			 void (*done)(struct map_device *device, int error, void *userdata),
 			 void *userdata);
+
+/** map_device_set_reservation() - see map_set_reservation() */
+void map_device_set_reservation(struct map_device *device, bool registered, int write_error);
 
 /** map_device_holders() - see disk_holders() */
 void map_device_holders(const struct map_device *device, char *text, size_t size_bytes);

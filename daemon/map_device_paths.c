@@ -47,7 +47,7 @@ static void path_call_send(struct map_path *path, void (*work)(struct job *job),
 	}
 	call->path = path;
 	call->session = session;
-	call->held = path->device->held;
+	call->held = path->device->held || path->withheld;
 	call->port = path->port;
 	call->verifications = path->verifications;
 	text_copy(call->reason, sizeof(call->reason), reason ? reason : "");
@@ -131,6 +131,7 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 					   session->persistent_address, sid, number},
 			  6);
 	list_append(&device->view.paths, &path->view.link);
+	path->withheld = !device->held && !device->ops->may_carry(path, device->userdata);
 	device->ops->save(device, device->userdata);
 	path_call_send(path, path_add_work, path_add_finished, session_host_session(host), NULL);
 	*ret = path;
@@ -165,8 +166,29 @@ void map_path_verified(struct map_path *path)
 		path->verified_held = true;
 		return;
 	}
+	if (path->device->ops->may_carry(path, path->device->userdata))
+		map_path_admit(path);
+}
+
+void map_path_admit(struct map_path *path)
+{
+	path->withheld = false;
 	path_unsettle(path);
 	path_call_send(path, path_verified_work, path_call_free, NULL, NULL);
+}
+
+static void path_suspend_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->path->path)
+		path_doubt_identity(call->path->path, call->reason);
+	job_done(job);
+}
+
+void map_path_suspend(struct map_path *path, const char *reason)
+{
+	path_call_send(path, path_suspend_work, path_call_free, NULL, reason);
 }
 
 static void path_settled_work(struct job *job)

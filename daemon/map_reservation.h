@@ -140,10 +140,10 @@ enum reservation_verb {
 struct reservation_request {
 	enum reservation_verb verb;
 	enum reservation_in query;
-	uint64_t key;	       /* REGISTER: the new one; PREEMPT: the victim's */
-	uint8_t type;	       /* RESERVE; PREEMPT, RELEASE: 0 = the one there is */
-	bool per_path;	       /* REGISTER: a key for each path, see RESERVATION_PATH_BITS */
-	bool ignore;	       /* REGISTER: whatever is registered there already */
+	uint64_t key;  /* REGISTER: the new one, 0 = the configured one; PREEMPT: the victim's */
+	uint8_t type;  /* RESERVE; PREEMPT, RELEASE: 0 = the one there is */
+	bool per_path; /* REGISTER: a key for each path, see RESERVATION_PATH_BITS */
+	bool ignore;   /* REGISTER: whatever is registered there already */
 	bool survives_power;   /* REGISTER: APTPL */
 	bool all_target_ports; /* REGISTER: ALL_TG_PT */
 	bool abort;	       /* PREEMPT: end the victim's commands, too */

@@ -819,12 +819,12 @@ static reservation_step *const starts[RESERVATION_VERB_COUNT] = {
 /* Return: what is wrong with it; NULL: nothing */
 static const char *fault_of(const struct reservation_request *request, enum error_code *code)
 {
-	bool keyed =
-		request->verb == RESERVATION_DO_REGISTER || request->verb == RESERVATION_DO_PREEMPT;
 	bool typed = request->verb == RESERVATION_DO_RESERVE || request->type;
 
 	*code = ERROR_INVALID_ARGUMENT;
-	if (keyed && request->key == 0)
+	if (request->verb == RESERVATION_DO_REGISTER && request->key == 0)
+		return "no key was given, and neither the record nor hawser.conf has one";
+	if (request->verb == RESERVATION_DO_PREEMPT && request->key == 0)
 		return "0 is no key";
 	if (request->verb == RESERVATION_DO_REGISTER && request->per_path &&
 	    (request->key & RESERVATION_PATH_BITS))
@@ -837,13 +837,30 @@ static const char *fault_of(const struct reservation_request *request, enum erro
 	       "registrants or for registrants only";
 }
 
+/* A key that is not given is the one of the configuration, or the one that there was. */
+static struct reservation_request complete(const struct map_reservation *reservation,
+					   const struct reservation_request *request)
+{
+	struct reservation_request completed = *request;
+
+	if (request->verb != RESERVATION_DO_REGISTER || request->key)
+		return completed;
+	completed.key = reservation->configured;
+	if (!completed.key && reservation->holding.state != RESERVATION_UNREGISTERED) {
+		completed.key = reservation->holding.key;
+		completed.per_path = reservation->holding.per_path;
+	}
+	return completed;
+}
+
 void map_reservation_ask(struct map_reservation *reservation,
 			 const struct reservation_request *request, reservation_done *done,
 			 void *userdata)
 {
+	const struct reservation_request completed = complete(reservation, request);
 	owned_error struct error error = ERROR_INIT;
 	enum error_code code;
-	const char *fault = fault_of(request, &code);
+	const char *fault = fault_of(&completed, &code);
 	struct reservation_op *op;
 
 	if (fault) {
@@ -857,7 +874,7 @@ void map_reservation_ask(struct map_reservation *reservation,
 		done(&error, NULL, userdata);
 		return;
 	}
-	op->request = *request;
+	op->request = completed;
 	op->done = done;
 	op->userdata = userdata;
 	reservation_op_queue(op);

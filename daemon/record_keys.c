@@ -173,6 +173,7 @@ static const struct record_key node_keys[] = {
 	{"hawser.path_grouping_policy", KEY_CHOICE, "", KEY_HAWSER, 0, 0, groupings},
 	{"hawser.failback", KEY_NUMBER, "", KEY_HAWSER, -2, 86400},
 	{"hawser.alua_activation", KEY_CHOICE, "", KEY_HAWSER, 0, 0, activations},
+	{"hawser.reservation_key", KEY_TEXT, "", KEY_HAWSER},
 	{"hawser.suspect_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 60000},
 	{"hawser.suspect_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 10, 600000},
 	{"hawser.lu_hang_timeout_ms", KEY_NUMBER, "", KEY_HAWSER, 0, 3600000},

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/node_key.h"
+#include "daemon/saved_reservation.h"
 #include "iscsi/settings.h"
 #include "iscsi/statistics.h"
 #include "multipath/map.h"
@@ -95,6 +96,8 @@ struct path_view {
 	char state_reason[160];
 	uint64_t since_us;
 	struct path_access access;
+	bool registered; /* the key of this host, see reservation_view */
+	bool refused;	 /* it cannot be registered, and so not be used: state_reason */
 	struct path_statistics statistics;
 };
 
@@ -104,6 +107,15 @@ struct path_view {
  * target port group, that one's access state: "standby" …
  */
 const char *path_view_state(const struct path_view *path);
+
+/* What this host holds at the unit; see daemon/map_reservation.h. */
+struct reservation_view {
+	enum reservation_state state;
+	uint64_t key; /* 0: none */
+	bool per_path, survives_power;
+	uint8_t type; /* of the reservation, as far as is known; 0: none */
+	bool held;    /* by this host */
+};
 
 struct map_view {
 	struct list link; /* in manager_maps(), by WWID */
@@ -121,6 +133,7 @@ struct map_view {
 	unsigned active_group, group_count; /* of its path groups, from 1; 0 = none */
 	enum integrity integrity;
 	enum fence_quality fence_quality;
+	struct reservation_view reservation;
 	struct guard_statistics guard; /* as of the last manager_refresh_statistics() */
 	enum map_state state;
 	uint64_t since_us;

@@ -63,6 +63,7 @@ static const char *const actions[ACCESS_COUNT] = {
 	[ACCESS_MANAGE_PATHS]    = BUS_NAME ".manage-paths",
 	[ACCESS_MANAGE_SETTINGS] = BUS_NAME ".manage-settings",
 	[ACCESS_RESET]           = BUS_NAME ".reset",
+	[ACCESS_RESERVE]         = BUS_NAME ".reserve",
 };
 /* clang-format on */
 

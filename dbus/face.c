@@ -35,7 +35,7 @@ static const struct bus_interface *const interfaces[][OBJECT_INTERFACES_MAX + 1]
 			    &ifaces_interface},
 	[OBJECT_NODE] = {&node_interface},
 	[OBJECT_SESSION] = {&session_interface},
-	[OBJECT_MAP] = {&map_interface},
+	[OBJECT_MAP] = {&map_interface, &reservation_interface},
 	[OBJECT_PATH] = {&path_interface},
 };
 

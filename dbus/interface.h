@@ -22,6 +22,7 @@ enum bus_access {
 	ACCESS_MANAGE_PATHS,	/* manage-paths */
 	ACCESS_MANAGE_SETTINGS, /* manage-settings */
 	ACCESS_RESET,		/* reset */
+	ACCESS_RESERVE,		/* reserve */
 	ACCESS_COUNT,
 };
 

@@ -267,7 +267,7 @@ static const struct bus_property properties[] = {
 	{"Groups",       "u",    CHANGE_EMITTED,  get_groups},
 	{"NoPathRetry",  "i",    CHANGE_EMITTED,  get_no_path_retry},
 	{"Integrity",    "s",    CHANGE_CONSTANT, get_integrity},
-	{"FenceQuality", "s",    CHANGE_CONSTANT, get_fence_quality},
+	{"FenceQuality", "s",    CHANGE_EMITTED,  get_fence_quality},
 	{"InDoubt",      "u",    CHANGE_SILENT,   get_in_doubt},
 	{"InDoubtTotal", "t",    CHANGE_SILENT,   get_in_doubt_total},
 	{"Held",         "u",    CHANGE_SILENT,   get_held},

@@ -121,6 +121,19 @@ int text_parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret)
 	return 0;
 }
 
+int text_parse_hex(const char *text, uint64_t *ret)
+{
+	size_t digits;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		text += 2;
+	digits = strspn(text, "0123456789abcdefABCDEF");
+	if (digits == 0 || digits > 16 || text[digits])
+		return -EINVAL;
+	*ret = strtoull(text, NULL, 16);
+	return 0;
+}
+
 int text_parse_bool(const char *text, bool *ret)
 {
 	static const struct {

@@ -48,6 +48,8 @@ int text_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 int text_parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret);
 /** text_parse_bool() - yes/no, true/false, on/off, 1/0 in any case. Return: 0 or -EINVAL */
 int text_parse_bool(const char *text, bool *ret);
+/** text_parse_hex() - 1 to 16 hexadecimal digits, with or without "0x". Return: 0 or -EINVAL */
+int text_parse_hex(const char *text, uint64_t *ret);
 /**
  * text_parse_ms() - "250 ms", "1.5s", "10 min", "2h", "1d"
  * @unit_ms: what a number without unit counts, milliseconds (1000: seconds)

@@ -8,6 +8,7 @@
 
 #include "daemon/event_ring.h"
 #include "daemon/record.h"
+#include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
@@ -21,6 +22,7 @@ enum fake_operation {
 	FAKE_REFRESH,
 	FAKE_OTHER,
 	FAKE_DISCOVER,
+	FAKE_RESERVATION,
 };
 
 /* An operation between its start and its end. */
@@ -32,6 +34,8 @@ struct waiting {
 	struct error error;
 	manager_done *done;
 	manager_discovered *discovered;
+	object_id map;
+	reservation_done *reserved;
 	void *userdata;
 };
 
@@ -58,6 +62,7 @@ struct manager {
 	struct discovery_request last_discovery;
 	struct fake_reset last_reset;
 	unsigned last_group;
+	struct reservation_request last_reservation;
 };
 
 /* --- names that other rooms give; these stand in where those rooms are not linked --- */
@@ -107,6 +112,14 @@ __attribute__((weak)) const char *fence_quality_name(enum fence_quality quality)
 							       "timed", "none"};
 
 	return names[quality];
+}
+
+const char *reservation_state_name(enum reservation_state state)
+{
+	static const char *const names[RESERVATION_STATE_COUNT] = {"unregistered", "registered",
+								   "lost"};
+
+	return names[state];
 }
 
 __attribute__((weak)) const char *grouping_name(enum grouping grouping);
@@ -929,6 +942,135 @@ static void end_discovery(struct manager *manager, struct waiting *waiting)
 			    waiting->userdata);
 }
 
+#define FAKE_PEER_KEY 0xbbbb
+
+/* What a unit with one more host answers. */
+static void answer_keys(const struct map_view *map, struct writer *writer)
+{
+	const struct path_view *path;
+
+	writer_u32(writer, 7);
+	writer_u32(writer, 0);
+	writer_u64(writer, FAKE_PEER_KEY);
+	list_for_each (path, &map->paths, link)
+		if (path->registered)
+			writer_u64(writer, map->reservation.key);
+}
+
+static void answer_status(const struct map_view *map, struct writer *writer)
+{
+	writer_u32(writer, 7);
+	writer_u32(writer, 0);
+	if (!map->reservation.type)
+		return;
+	writer_u64(writer, map->reservation.key);
+	writer_u32(writer, 0);
+	writer_u8(writer, 0);
+	writer_u8(writer, map->reservation.type);
+	writer_u16(writer, 0);
+}
+
+static void answer_registrant(struct writer *writer, uint64_t key, uint8_t type, uint16_t port,
+			      const char name[48])
+{
+	writer_u64(writer, key);
+	writer_u32(writer, 0);
+	writer_u8(writer, type != 0);
+	writer_u8(writer, type);
+	writer_u32(writer, 0);
+	writer_u16(writer, port);
+	writer_u32(writer, 52);
+	writer_u32(writer, 0x45000030);
+	writer_bytes(writer, name, 48);
+}
+
+static void answer_full_status(const struct map_view *map, struct writer *writer)
+{
+	const struct path_view *path;
+	char name[48] = "iqn.2026-01.org.example:peer,i,0x800000000000";
+	uint16_t port = 1;
+
+	writer_u32(writer, 7);
+	writer_u32(writer, 0);
+	answer_registrant(writer, FAKE_PEER_KEY, 0, 1, name);
+	list_for_each (path, &map->paths, link) {
+		snprintf(name, sizeof(name), "iqn.2026-01.org.example:host,i,0x80%010u",
+			 path->session->sid);
+		if (path->registered)
+			answer_registrant(writer, map->reservation.key,
+					  port == 1 ? map->reservation.type : 0, port, name);
+		port++;
+	}
+}
+
+static void answer_query(const struct map_view *map, enum reservation_in query,
+			 struct reservation_call *call)
+{
+	struct writer writer = writer_of(call->answer, sizeof(call->answer));
+	be32 length;
+
+	if (query == RESERVATION_REPORT_CAPABILITIES) {
+		writer_bytes(&writer, "\0\10\1\200\352\1\0\0", 8);
+		call->length = 8;
+		return;
+	}
+	if (query == RESERVATION_READ_KEYS)
+		answer_keys(map, &writer);
+	else if (query == RESERVATION_READ_RESERVATION)
+		answer_status(map, &writer);
+	else
+		answer_full_status(map, &writer);
+	call->length = (uint32_t)writer.length;
+	length = be32_of(call->length - 8);
+	memcpy(call->answer + 4, &length, sizeof(length));
+}
+
+static void carry_out(struct map_view *map, const struct reservation_request *request)
+{
+	struct reservation_view *view = &map->reservation;
+	struct path_view *path;
+
+	switch (request->verb) {
+	case RESERVATION_DO_REGISTER:
+		*view = (struct reservation_view){.state = RESERVATION_REGISTERED,
+						  .key = request->key,
+						  .per_path = request->per_path,
+						  .survives_power = request->survives_power};
+		break;
+	case RESERVATION_DO_RESERVE:
+		view->type = request->type;
+		view->held = true;
+		break;
+	case RESERVATION_DO_RELEASE:
+		view->type = 0;
+		view->held = false;
+		break;
+	case RESERVATION_DO_CLEAR:
+	case RESERVATION_DO_UNREGISTER:
+		*view = (struct reservation_view){};
+		break;
+	default:
+		break;
+	}
+	list_for_each (path, &map->paths, link)
+		path->registered = view->state == RESERVATION_REGISTERED;
+}
+
+static void end_reservation(struct manager *manager, struct waiting *waiting)
+{
+	const struct reservation_request *request = &manager->last_reservation;
+	struct map_view *map = manager_find_map(manager, waiting->map);
+	struct reservation_call *answer = must(calloc(1, sizeof(*answer)));
+
+	if (!error_is_set(&waiting->error) && map) {
+		carry_out(map, request);
+		answer_query(map, request->query, answer);
+		fake_changed(manager, OBJECT_MAP, map);
+	}
+	waiting->reserved(&waiting->error, answer, waiting->userdata);
+	free(answer);
+}
+
 static void end_operation(struct manager *manager, struct waiting *waiting)
 {
 	list_remove(&waiting->link);
@@ -940,6 +1082,8 @@ static void end_operation(struct manager *manager, struct waiting *waiting)
 		end_refresh(manager);
 	if (waiting->operation == FAKE_DISCOVER)
 		end_discovery(manager, waiting);
+	else if (waiting->operation == FAKE_RESERVATION)
+		end_reservation(manager, waiting);
 	else
 		waiting->done(&waiting->error, waiting->userdata);
 	error_clear(&waiting->error);
@@ -1074,6 +1218,22 @@ void manager_reset_map(struct manager *manager, struct map_view *map, manager_do
 	manager->last_reset = (struct fake_reset){0, RESET_UNIT, 0};
 	start(manager,
 	      &(struct waiting){.operation = FAKE_OTHER, .done = done, .userdata = userdata});
+}
+
+void manager_ask_reservation(struct manager *manager, struct map_view *map,
+			     const struct reservation_request *request, reservation_done *done,
+			     void *userdata)
+{
+	manager->last_reservation = *request;
+	start(manager, &(struct waiting){.operation = FAKE_RESERVATION,
+					 .map = map->id,
+					 .reserved = done,
+					 .userdata = userdata});
+}
+
+const struct reservation_request *fake_manager_last_reservation(const struct manager *manager)
+{
+	return &manager->last_reservation;
 }
 
 void manager_switch_group(struct manager *manager, struct map_view *map, unsigned number,

@@ -339,6 +339,15 @@ static const char *node_of(struct system_bus *s)
 	return path;
 }
 
+static const char *map_of(struct system_bus *s)
+{
+	static char path[96];
+	const struct map_view *map = list_first(manager_maps(s->h->manager), struct map_view, link);
+
+	snprintf(path, sizeof(path), ROOT "/map/m%016lx", map ? (unsigned long)map->id : 0);
+	return path;
+}
+
 #define NEEDS_BUS(state) \
 	if (!*(state)) \
 	skip()
@@ -393,6 +402,7 @@ static const struct change {
 	{ROOT, "org.hawser1.Manager", "Reload", 1, "manage-settings"},
 	{ROOT "/session/1", "org.hawser1.Session", "Rescan", 1, "login"},
 	{ROOT "/session/1", "org.hawser1.Session", "Reset", 1, "reset", "nexus"},
+	{"map", "org.hawser1.Reservation", "Clear", 1, "reserve"},
 	{NULL, "org.hawser1.Node", "Login", 1, "login"},
 	{NULL, "org.hawser1.Node", "Delete", 1, "manage-records"},
 	{NULL, "org.hawser1.Node", "Logout", 1, "logout"},
@@ -403,7 +413,11 @@ static const struct change {
 static DBusMessage *change_message(struct system_bus *s, const struct change *change)
 {
 	const char *path = change->path ? change->path : node_of(s);
-	DBusMessage *message = call_of(path, change->interface, change->member, 0);
+	DBusMessage *message;
+
+	if (strcmp(path, "map") == 0)
+		path = map_of(s);
+	message = call_of(path, change->interface, change->member, 0);
 
 	if (change->word)
 		dbus_message_append_args(message, DBUS_TYPE_STRING, &change->word,
@@ -625,6 +639,7 @@ static void actions_are_named_as_the_policy_file_names_them(void **state)
 		"org.hawser1.manage-paths",
 		"org.hawser1.manage-settings",
 		"org.hawser1.reset",
+		"org.hawser1.reserve",
 	};
 	char path[512], text[16384] = "", element[128];
 	FILE *file;
