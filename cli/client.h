@@ -19,8 +19,9 @@ struct client;
 #define CLIENT_ROOT "/org/hawser1"
 
 /*
- * One argument of a call; a list of them ends with {}. @type: 's', 'q', 'u', 't', 'i', 'b' and 'h' (file
- * descriptor, stays the caller's) as in D-Bus, 'A' for as (@texts, ends with NULL), 'U' for au
+ * One argument of a call; a list of them ends with {}. @type: 's', 'q', 'u', 't', 'i', 'b' and 'h'
+ * (file descriptor, stays the caller's) as in D-Bus, 'A' for as (@texts, ends with NULL), 'U' for
+ * au
  * (@count of @numbers), 'V' for a{sv} and 'S' for a{ss} (@entries, each with its @key; NULL is the
  * empty one).
  */

@@ -29,7 +29,7 @@ extern const struct bus_interface ifaces_interface;	       /* struct manager */
 extern const struct bus_interface node_interface;	       /* struct node */
 extern const struct bus_interface session_interface;	       /* struct session_view */
 extern const struct bus_interface map_interface;	       /* struct map_view */
-extern const struct bus_interface reservation_interface;      /* struct map_view */
+extern const struct bus_interface reservation_interface;       /* struct map_view */
 extern const struct bus_interface path_interface;	       /* struct path_view */
 
 /* --- paths.c: where an object is; "/" for NULL; @buffer is given back --- */

@@ -16,7 +16,7 @@ _hawser()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verb=${COMP_WORDS[1]} words=
-	local verbs="status sessions maps paths nodes discover login logout rescan reset group set
+	local verbs="status sessions maps paths nodes discover login logout rescan reset group pr set
 		show monitor 		explain version help"
 
 	COMPREPLY=()
@@ -35,6 +35,7 @@ _hawser()
 		logout) words="--portal --interface --sid --all --force --help" ;;
 		rescan) words="--portal --interface --sid --help" ;;
 		reset) words="--portal --interface --sid --force --help" ;;
+		pr) words="--json --raw --no-headings --no-colour --per-path --ignore --aptpl --all-target-ports --abort --type --force --help" ;;
 		set) words="--portal --interface --help" ;;
 		monitor) words="--json --help" ;;
 		esac
@@ -43,6 +44,7 @@ _hawser()
 	fi
 	case $previous in
 	-p | --portal | -I | --interface | -s | --sid) return ;;
+	-T | --type) [ "$verb" = pr ] && words="we-ro ea-ro we-ar ea-ar" ;;
 	esac
 	case $verb in
 	help) words=$verbs ;;
@@ -55,6 +57,13 @@ _hawser()
 	reset)
 		words="$(_hawser_targets) $(_hawser_maps)"
 		[ "$COMP_CWORD" -eq 3 ] && words="unit target target-cold session"
+		;;
+	pr)
+		case $COMP_CWORD in
+		2) words="show keys register unregister reserve release preempt clear" ;;
+		3) words=$(_hawser_maps) ;;
+		4) [ "${COMP_WORDS[2]}" = reserve ] && words="we-ro ea-ro we-ar ea-ar" ;;
+		esac
 		;;
 	sessions | nodes | login | logout | rescan) words=$(_hawser_targets) ;;
 	set)

@@ -62,7 +62,8 @@ const struct fake_reset *fake_manager_last_reset(const struct manager *manager);
 /** fake_manager_last_group() - the path group that was asked for; 0: the best */
 unsigned fake_manager_last_group(const struct manager *manager);
 
-/** fake_manager_last_reservation() - what was asked for; orders show in the map as if they worked */
+/** fake_manager_last_reservation() - what was asked for; orders show in the map as if they worked
+ */
 const struct reservation_request *fake_manager_last_reservation(const struct manager *manager);
 
 /** fake_manager_last_discovery() - what was asked for */

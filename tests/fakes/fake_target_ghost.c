@@ -15,12 +15,15 @@
 #include "scsi/command.h"
 #include "tests/fakes/fake_target_private.h"
 #include "tests/fakes/fake_unit.h"
+#include "util/text.h"
 
 struct fake_ghost {
 	struct fake_task task;
 	char initiator[256];
 	uint8_t isid[6];
 	uint16_t tag; /* of the portal group */
+	char port[300];
+	struct fake_origin origin; /* @port is its initiator: reservations know it by that */
 	struct fake_ghost *next;
 };
 
@@ -34,6 +37,9 @@ void fake_ghost_keep(struct fake_connection *connection, struct fake_task *task)
 	memcpy(ghost->initiator, connection->initiator, sizeof(ghost->initiator));
 	memcpy(ghost->isid, connection->first.isid, sizeof(ghost->isid));
 	ghost->tag = connection->portal->tag;
+	fake_origin_of(connection, &ghost->origin);
+	text_copy(ghost->port, sizeof(ghost->port), ghost->origin.initiator);
+	ghost->origin.initiator = ghost->port;
 	while (*end)
 		end = &(*end)->next;
 	*end = ghost;
@@ -54,10 +60,9 @@ static void carry_out(struct fake_connection *connection, struct fake_ghost *gho
 		.data = ghost->task.data,
 		.data_length = ghost->task.length,
 	};
-	struct fake_origin origin;
 
 	memcpy(command.cdb, ghost->task.command.cdb, sizeof(command.cdb));
-	fake_unit_execute(connection->target->unit, &command, fake_origin_of(connection, &origin));
+	fake_unit_execute(connection->target->unit, &command, &ghost->origin);
 }
 
 /* Takes those out that @connection's session has left, or all with NULL. */

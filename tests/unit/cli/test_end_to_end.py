@@ -677,6 +677,54 @@ def resets_want_to_know_how_much(lab):
 
 
 @case
+def reservations_are_asked_for_in_plain_words(lab):
+    lab.start()
+    shown = lab.hawser("pr show backup").out
+    for part in ("unregistered", "none", "write-exclusive", "possible"):
+        assert part in shown, shown
+    assert lab.hawser("pr register backup 0xAA0000 --aptpl").out == "registration at backup: done\n"
+    assert lab.hawser("pr reserve backup we-ro").out == "reservation of backup: done\n"
+    told = json.loads(lab.hawser("pr keys backup --json").out)
+    assert told["generation"] == 7, told
+    rows = told["registrants"]
+    assert [row["key"] for row in rows] == ["0xbbbb", "0xaa0000", "0xaa0000"], rows
+    assert rows[1]["holds"] == "write-exclusive-registrants-only", rows
+    assert rows[1]["initiator"].startswith("iqn.2026-01.org.example:host,i,0x"), rows
+    shown = json.loads(lab.hawser("pr show backup --json").out)
+    facts = {row["property"]: row["value"] for row in shown["reservation"]}
+    assert facts["state"] == "registered" and facts["key"] == "0xaa0000", facts
+    assert facts["registered paths"] == "2" and facts["holds the reservation"] == "yes", facts
+    assert facts["reserved by"] == "0xaa0000", facts
+    assert "done" in lab.hawser("pr preempt backup bbbb --abort --type ea-ro").out
+    assert "done" in lab.hawser("pr release backup").out
+    assert "done" in lab.hawser("pr register backup").out
+    assert "done" in lab.hawser("pr unregister backup").out
+    assert "done" in lab.hawser("pr clear backup --force").out
+
+
+@case
+def reservations_want_to_be_told_rightly(lab):
+    lab.start()
+    for words, part in (
+        ("pr", "usage: hawser pr"),
+        ("pr steal backup", "is not one of show"),
+        ("pr reserve backup", "usage: hawser pr reserve MAP TYPE"),
+        ("pr register backup 1 2", "usage: hawser pr"),
+        ("pr release backup 1", "usage: hawser pr release MAP"),
+        ("pr register backup 0", "is no key"),
+        ("pr register backup 0x12345678901234567", "is no key"),
+        ("pr preempt backup key", "is no key"),
+        ("pr reserve backup mine", "no type of reservation 'mine'"),
+        ("pr preempt backup 1 --type mine", "no type of reservation 'mine'"),
+        ("pr clear backup", "--force says that this is meant"),
+        ("pr show backup --portal 10.0.0.1", "pr takes no --portal"),
+    ):
+        told = lab.hawser(words, code=7)
+        assert part in told.err, told
+    assert "no map 'nothing'" in lab.hawser("pr keys nothing", code=21).err
+
+
+@case
 def discovery_can_be_tried_before_it_is_done(lab):
     lab.start()
     told = json.loads(lab.hawser(f"discover {FIRST} --dry-run --json").out)["found"]

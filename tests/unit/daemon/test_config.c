@@ -141,6 +141,7 @@ static void every_row_can_be_set_and_shown(void **state)
 		{"multipath.alua_activation", "never"},
 		{"multipath.alua_transition", "30 s"},
 		{"multipath.alua_poll", "off"},
+		{"multipath.reservation_key", "0xaa0000"},
 		{"failure.suspect", "100 ms"},
 		{"failure.suspect_timeout", "300 ms"},
 		{"failure.lu_hang_timeout", "never"},

@@ -22,13 +22,14 @@
 #include "tests/unit/dbus/harness.h"
 #include "util/cleanup.h"
 
-#define ROOT	   "/org/hawser1"
-#define NODE	   "org.hawser1.Node"
-#define SESSION	   "org.hawser1.Session"
-#define PROPERTIES "org.freedesktop.DBus.Properties"
-#define MANAGER	   "org.freedesktop.DBus.ObjectManager"
-#define DBUS_ERROR "org.freedesktop.DBus.Error."
-#define OUR_ERROR  "org.hawser1.Error."
+#define ROOT	    "/org/hawser1"
+#define NODE	    "org.hawser1.Node"
+#define SESSION	    "org.hawser1.Session"
+#define RESERVATION "org.hawser1.Reservation"
+#define PROPERTIES  "org.freedesktop.DBus.Properties"
+#define MANAGER	    "org.freedesktop.DBus.ObjectManager"
+#define DBUS_ERROR  "org.freedesktop.DBus.Error."
+#define OUR_ERROR   "org.hawser1.Error."
 
 static struct node *first_node(struct harness *h)
 {
@@ -339,6 +340,90 @@ static void holders_are_named(void **state)
 	struct harness *h = harness_start_populated();
 
 	harness_assert_reply(harness_ask(h, path_of_map(first_map(h)), "Map.Holders", 0), "s");
+	harness_stop(h);
+}
+
+/* Reservation.@member with @types in front of one a{sv}: "t" is @key, "s" is @text. */
+static DBusMessage *reserve(struct harness *h, const char *member, const char *types, uint64_t key,
+			    const char *text, const char *option)
+{
+	DBusMessage *message = harness_method(path_of_map(first_map(h)), RESERVATION, member);
+	dbus_bool_t yes = TRUE;
+	struct dict dict;
+
+	if (*types == 't')
+		dbus_message_append_args(message, DBUS_TYPE_UINT64, &key, DBUS_TYPE_INVALID);
+	if (*types == 's')
+		dbus_message_append_args(message, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+	dict_open(message, &dict);
+	if (option)
+		dict_add(&dict, option, DBUS_TYPE_BOOLEAN, &yes);
+	dict_close(&dict);
+	return harness_call(h, h->client, message);
+}
+
+static void orders_about_a_reservation_are_handed_over_as_given(void **state)
+{
+	struct harness *h = harness_start_populated();
+	const struct reservation_request *last = fake_manager_last_reservation(h->manager);
+
+	harness_assert_reply(reserve(h, "Register", "t", 0xffffffff00aa0000, NULL, NULL), "");
+	assert_int_equal(last->verb, RESERVATION_DO_REGISTER);
+	assert_true(last->key == 0xffffffff00aa0000);
+	assert_false(last->ignore || last->per_path || last->survives_power ||
+		     last->all_target_ports);
+	harness_assert_reply(reserve(h, "Register", "t", 1, NULL, "ignore"), "");
+	assert_true(last->ignore);
+	harness_assert_reply(reserve(h, "Register", "t", 1, NULL, "per-path"), "");
+	assert_true(last->per_path);
+	harness_assert_reply(reserve(h, "Register", "t", 1, NULL, "aptpl"), "");
+	assert_true(last->survives_power);
+	harness_assert_reply(reserve(h, "Register", "t", 1, NULL, "all-target-ports"), "");
+	assert_true(last->all_target_ports);
+	harness_assert_error(reserve(h, "Register", "t", 1, NULL, "force"),
+			     DBUS_ERROR "InvalidArgs");
+
+	harness_assert_reply(reserve(h, "Reserve", "s", 0, "ea-ro", NULL), "");
+	assert_int_equal(last->verb, RESERVATION_DO_RESERVE);
+	assert_int_equal(last->type, 6);
+	harness_assert_error(reserve(h, "Reserve", "s", 0, "mine", NULL), DBUS_ERROR "InvalidArgs");
+	harness_assert_reply(reserve(h, "Release", "", 0, NULL, NULL), "");
+	assert_int_equal(last->verb, RESERVATION_DO_RELEASE);
+	harness_assert_reply(reserve(h, "Preempt", "t", 7, NULL, "abort"), "");
+	assert_int_equal(last->verb, RESERVATION_DO_PREEMPT);
+	assert_true(last->abort && last->key == 7);
+	harness_assert_reply(reserve(h, "Clear", "", 0, NULL, NULL), "");
+	assert_int_equal(last->verb, RESERVATION_DO_CLEAR);
+	harness_assert_reply(reserve(h, "Unregister", "", 0, NULL, NULL), "");
+	assert_int_equal(last->verb, RESERVATION_DO_UNREGISTER);
+
+	fake_manager_fail_next(h->manager, ERROR_RESERVATION_CONFLICT, "reserved already");
+	harness_assert_error(reserve(h, "Reserve", "s", 0, "we-ro", NULL),
+			     OUR_ERROR "ReservationConflict");
+	harness_stop(h);
+}
+
+static void questions_about_a_reservation_are_answered(void **state)
+{
+	struct harness *h = harness_start_populated();
+	static const struct {
+		const char *member, *signature;
+	} questions[] = {
+		{"ReadKeys", "uat"},
+		{"ReadReservation", "uts"},
+		{"ReadFullStatus", "ua(tbsqs)"},
+		{"ReportCapabilities", "a{sv}"},
+	};
+
+	harness_assert_reply(reserve(h, "Register", "t", 0xaa, NULL, NULL), "");
+	harness_assert_reply(reserve(h, "Reserve", "s", 0, "we-ro", NULL), "");
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		harness_assert_reply(reserve(h, questions[i].member, "", 0, NULL, NULL),
+				     questions[i].signature);
+		fake_manager_fail_next(h->manager, ERROR_NOT_SUPPORTED, "not known");
+		harness_assert_error(reserve(h, questions[i].member, "", 0, NULL, NULL),
+				     OUR_ERROR "NotSupported");
+	}
 	harness_stop(h);
 }
 
@@ -1764,6 +1849,8 @@ int main(void)
 		cmocka_unit_test(maps_are_listed_when_the_workers_have_answered),
 		cmocka_unit_test(maps_are_listed_also_when_counters_cannot_be_had),
 		cmocka_unit_test(holders_are_named),
+		cmocka_unit_test(orders_about_a_reservation_are_handed_over_as_given),
+		cmocka_unit_test(questions_about_a_reservation_are_answered),
 		cmocka_unit_test(a_reset_says_what_of),
 		cmocka_unit_test(a_path_group_is_chosen_and_given_up),
 		cmocka_unit_test(path_groups_and_access_states_are_properties),

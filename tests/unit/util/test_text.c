@@ -344,9 +344,35 @@ static void hexadecimal_goes_both_ways(void **state)
 	assert_int_equal(text_hex_decode("0102030405", data, sizeof(data)), -ENOSPC);
 }
 
+static void hexadecimal_numbers_are_taken_with_and_without_prefix(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} good[] = {
+		{"0", 0},
+		{"0x0", 0},
+		{"aB0", 0xab0},
+		{"0Xff", 255},
+		{"0xffffffffffffffff", UINT64_MAX},
+		{"0000000000000001", 1},
+	};
+	static const char *const bad[] = {"",	"0x", "x1", "-1",    "+1",
+					  " 1", "1 ", "1g", "0x0x1", "00000000000000001"};
+	uint64_t value;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(text_parse_hex(good[i].text, &value), 0);
+		assert_true(value == good[i].value);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(text_parse_hex(bad[i], &value), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hexadecimal_numbers_are_taken_with_and_without_prefix),
 		cmocka_unit_test(copy_says_whether_all_of_it_fitted),
 		cmocka_unit_test(copy_never_halves_a_character),
 		cmocka_unit_test(prefix_suffix_and_trim),
