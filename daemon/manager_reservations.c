@@ -76,11 +76,8 @@ static void on_withhold(struct reservation_path *path, const char *reason)
 	text_copy(map_path->view.state_reason, sizeof(map_path->view.state_reason), reason);
 	manager_notify_changed(managed->manager, OBJECT_PATH, &map_path->view);
 	if (!told)
-		manager_event(managed->manager, OBJECT_PATH, &map_path->view, LOG_ERR,
-			      "path-not-registered",
-			      "map %s: path %s %s; it carries no I/O, trying again",
-			      managed->device->view.name,
-			      map_path->view.session->persistent_address, reason);
+		manager_event(managed->manager, OBJECT_PATH, &map_path->view,
+			      EVENT_PATH_NOT_REGISTERED, "%s", reason);
 	manager_rescan_later(managed_of(map_path->view.session));
 	manager_check_logins(managed->manager);
 }
@@ -95,13 +92,12 @@ static void on_fenced(struct reservation_path *path)
 	map_path_fenced(path_of(path));
 }
 
-static void on_event(struct map_reservation *reservation, int severity, const char *id,
-		     const char *text)
+static void on_event(struct map_reservation *reservation, enum event_kind kind, const char *reason)
 {
 	struct managed_reservation *managed = managed_by(reservation);
 
-	manager_event(managed->manager, OBJECT_MAP, &managed->device->view, severity, id,
-		      "map %s: %s", managed->device->view.name, text);
+	manager_raise(managed->manager, OBJECT_MAP, &managed->device->view,
+		      &(struct event_facts){.kind = kind, .reason = reason});
 }
 
 static void save(struct managed_reservation *managed, const struct saved_reservation *holding)

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "daemon/map_reservation_private.h"
 #include "util/cleanup.h"
@@ -277,7 +276,7 @@ void reservation_note_status(struct map_reservation *reservation,
 
 	reservation->status = *status;
 	if (had && !has)
-		reservation->ops->event(reservation, LOG_WARNING, "reservation-lost",
+		reservation->ops->event(reservation, EVENT_RESERVATION_LOST,
 					status->type ? "another host holds the reservation now"
 						     : "the reservation was released");
 	if (had && !has)
@@ -296,9 +295,7 @@ void reservation_lose(struct map_reservation *reservation)
 	list_for_each (path, &reservation->paths, link)
 		path->registered = path->was_registered = false;
 	reservation->ops->changed(reservation);
-	reservation->ops->event(reservation, LOG_CRIT, "registration-lost",
-				"the key of this host was taken away: writes fail until it is "
-				"registered again, or unregistered, by hand");
+	reservation->ops->event(reservation, EVENT_REGISTRATION_LOST, NULL);
 }
 
 /* With a key for each path, one that is missing was preempted: that host means all of us. */
@@ -470,9 +467,7 @@ static void let_in_adopt(struct reservation_op *op)
 		};
 		if (!has_ours(reservation, &op->keys))
 			continue;
-		reservation->ops->event(reservation, LOG_NOTICE, "reservation-adopted",
-					"the unit has the key of this host already: its paths are "
-					"registered");
+		reservation->ops->event(reservation, EVENT_RESERVATION_ADOPTED, NULL);
 		reservation->ops->changed(reservation);
 		return;
 	}

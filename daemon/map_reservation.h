@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/event.h"
 #include "daemon/reservation_call.h"
 #include "daemon/saved_reservation.h"
 #include "util/error.h"
@@ -57,9 +58,9 @@ struct map_reservation_ops {
 	void (*fenced)(struct reservation_path *path);
 	/** something to be shown or saved has changed */
 	void (*changed)(struct map_reservation *reservation);
-	/** @severity: LOG_CRIT … */
-	void (*event)(struct map_reservation *reservation, int severity, const char *id,
-		      const char *text);
+	/** @reason: NULL where the kind says all */
+	void (*event)(struct map_reservation *reservation, enum event_kind kind,
+		      const char *reason);
 };
 
 /* Read by the owner. */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "daemon/map_reservation_private.h"
 #include "util/cleanup.h"
@@ -740,17 +739,15 @@ static void fence_answered(struct reservation_op *op)
 		lost->was_registered = false;
 		if (reservation->holding.holder == lost->id)
 			note_held(op, op->type);
-		reservation->ops->event(reservation, LOG_NOTICE, "preempted-own-path",
-					"a lost path's commands were ended by PREEMPT AND ABORT of "
-					"its key");
+		reservation->ops->event(reservation, EVENT_PATH_PREEMPTED, NULL);
 		reservation->ops->fenced(lost);
 	} else if (op->call.error < 0) {
-		reservation->ops->event(reservation, LOG_WARNING, "preempt-failed", op->call.text);
+		reservation->ops->event(reservation, EVENT_PREEMPT_FAILED, op->call.text);
 	}
 	end(op);
 }
 
-static void fence_looked(struct reservation_op *op)
+static void fence_type(struct reservation_op *op)
 {
 	struct reservation_path *lost = fenced_path(op);
 	struct reservation_status status = {};
@@ -769,7 +766,7 @@ static void fence_looked(struct reservation_op *op)
 	reservation_op_out(op, &order, fence_answered);
 }
 
-static void fence_start(struct reservation_op *op)
+static void fence_begin(struct reservation_op *op)
 {
 	struct map_reservation *reservation = op->reservation;
 	struct reservation_path *lost = fenced_path(op);
@@ -781,7 +778,7 @@ static void fence_start(struct reservation_op *op)
 		return;
 	}
 	op->path = reservation_registered_path(reservation);
-	reservation_op_in(op, RESERVATION_READ_RESERVATION, fence_looked);
+	reservation_op_in(op, RESERVATION_READ_RESERVATION, fence_type);
 }
 
 bool map_reservation_can_fence(const struct map_reservation *reservation)
@@ -800,7 +797,7 @@ void map_reservation_fence(struct reservation_path *path)
 	if (!reservation || !reservation->holding.per_path ||
 	    reservation->holding.state != RESERVATION_REGISTERED || !path->was_registered)
 		return;
-	op = reservation_op_new(reservation, NULL, fence_start);
+	op = reservation_op_new(reservation, NULL, fence_begin);
 	if (!op)
 		return;
 	op->wanted.holder = path->id;

@@ -118,14 +118,13 @@ static void on_changed(struct map_reservation *reservation)
 	((struct bench *)reservation->userdata)->changes++;
 }
 
-static void on_event(struct map_reservation *reservation, int severity, const char *id,
-		     const char *text)
+static void on_event(struct map_reservation *reservation, enum event_kind kind, const char *reason)
 {
 	struct bench *b = reservation->userdata;
 
-	assert_true(strlen(text) > 0);
-	b->critical += severity <= 2;
-	snprintf(b->last_event, sizeof(b->last_event), "%s", id);
+	assert_true(!reason || *reason);
+	b->critical += event_kind_row(kind)->severity <= 2;
+	snprintf(b->last_event, sizeof(b->last_event), "%s", event_kind_row(kind)->name);
 }
 
 static const struct map_reservation_ops ops = {

@@ -32,12 +32,12 @@
 #define NOBODY	   65534
 #define LONG_MS	   60000
 
-enum verdict {
-	VERDICT_NONE, /* no polkit is there */
-	VERDICT_YES,
-	VERDICT_NO,
-	VERDICT_CHALLENGE,
-	VERDICT_SILENCE,
+enum consent {
+	CONSENT_NONE, /* no polkit is there */
+	CONSENT_YES,
+	CONSENT_NO,
+	CONSENT_CHALLENGE,
+	CONSENT_SILENCE,
 };
 
 struct system_bus {
@@ -46,7 +46,7 @@ struct system_bus {
 	pid_t daemon;
 	DBusConnection *root;	/* a client that is uid 0 */
 	DBusConnection *polkit; /* NULL: none */
-	enum verdict verdict;
+	enum consent verdict;
 	unsigned asked, cancelled;
 	char subject[64], action[64], target[64];
 	uint32_t flags;
@@ -215,8 +215,8 @@ static void read_question(struct system_bus *s, DBusMessage *message)
 static void answer_question(struct system_bus *s, DBusMessage *message)
 {
 	DBusMessage *reply = dbus_message_new_method_return(message);
-	const dbus_bool_t yes = s->verdict == VERDICT_YES;
-	const dbus_bool_t challenge = s->verdict == VERDICT_CHALLENGE;
+	const dbus_bool_t yes = s->verdict == CONSENT_YES;
+	const dbus_bool_t challenge = s->verdict == CONSENT_CHALLENGE;
 	DBusMessageIter at, result, details;
 
 	dbus_message_iter_init_append(reply, &at);
@@ -245,12 +245,12 @@ static DBusHandlerResult on_question(DBusConnection *connection, DBusMessage *me
 		return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
 	s->asked++;
 	read_question(s, message);
-	if (s->verdict != VERDICT_SILENCE)
+	if (s->verdict != CONSENT_SILENCE)
 		answer_question(s, message);
 	return DBUS_HANDLER_RESULT_HANDLED;
 }
 
-static void start_polkit(struct system_bus *s, enum verdict verdict)
+static void start_polkit(struct system_bus *s, enum consent verdict)
 {
 	const char *name = "org.freedesktop.PolicyKit1";
 	DBusMessage *message = to_bus("RequestName", name);
@@ -445,7 +445,7 @@ static void polkit_is_asked_for_the_caller_and_the_right_action(void **state)
 	char expected[64];
 
 	NEEDS_BUS(state);
-	start_polkit(s, VERDICT_NO);
+	start_polkit(s, CONSENT_NO);
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		assert_string_equal(ask_as_nobody(s, change_message(s, &changes[i])),
 				    DBUS_ERROR "AccessDenied");
@@ -464,7 +464,7 @@ static void polkit_may_allow(void **state)
 	struct system_bus *s = *state;
 
 	NEEDS_BUS(state);
-	start_polkit(s, VERDICT_YES);
+	start_polkit(s, CONSENT_YES);
 	assert_string_equal(
 		ask_as_nobody(s, call_of(ROOT "/session/1", "org.hawser1.Session", "Logout", 1)),
 		"");
@@ -477,7 +477,7 @@ static void a_challenge_asks_the_caller_to_allow_interaction(void **state)
 	DBusMessage *message;
 
 	NEEDS_BUS(state);
-	start_polkit(s, VERDICT_CHALLENGE);
+	start_polkit(s, CONSENT_CHALLENGE);
 	message = call_of(ROOT "/session/1", "org.hawser1.Session", "Logout", 1);
 	assert_string_equal(ask_as_nobody(s, message),
 			    DBUS_ERROR "InteractiveAuthorizationRequired");
@@ -494,7 +494,7 @@ static void the_object_may_go_while_polkit_thinks(void **state)
 	int out;
 
 	NEEDS_BUS(state);
-	start_polkit(s, VERDICT_SILENCE);
+	start_polkit(s, CONSENT_SILENCE);
 	start_nobody(s, call_of(ROOT "/session/1", "org.hawser1.Session", "Logout", 1), &out);
 	HARNESS_WAIT(s->h, s->asked == 1);
 	fake_session_remove(s->h->manager, manager_find_session(s->h->manager, 1));
@@ -514,7 +514,7 @@ static void a_caller_that_leaves_is_not_asked_for_any_more(void **state)
 	int out;
 
 	NEEDS_BUS(state);
-	start_polkit(s, VERDICT_SILENCE);
+	start_polkit(s, CONSENT_SILENCE);
 	child = start_nobody(s, call_of(ROOT "/session/1", "org.hawser1.Session", "Logout", 1),
 			     &out);
 	HARNESS_WAIT(s->h, s->asked == 1);
