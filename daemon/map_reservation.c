@@ -20,6 +20,8 @@
 #define REGISTRATIONS_PREEMPTED 0x05
 #define NEXUS_CHANGED		0x29 /* power on, reset, nexus loss */
 
+static reservation_step let_in_start;
+
 /* --- orders --- */
 
 struct reservation_op *reservation_op_new(struct map_reservation *reservation,
@@ -41,13 +43,22 @@ static struct reservation_op *first_order(const struct map_reservation *reservat
 	return list_first(&reservation->orders, struct reservation_op, link);
 }
 
+static void op_begin(struct reservation_op *op)
+{
+	struct reservation_path *path;
+
+	list_for_each (path, &op->reservation->paths, link)
+		path->silent = false;
+	op->start(op);
+}
+
 void reservation_op_queue(struct reservation_op *op)
 {
 	bool idle = list_empty(&op->reservation->orders);
 
 	list_append(&op->reservation->orders, &op->link);
 	if (idle)
-		op->start(op);
+		op_begin(op);
 }
 
 static void op_free(struct reservation_op *op)
@@ -69,7 +80,36 @@ void reservation_op_end(struct reservation_op *op)
 	op_free(op);
 	next = first_order(reservation);
 	if (next)
-		next->start(next);
+		op_begin(next);
+}
+
+static void op_resend(struct reservation_op *op);
+
+/*
+ * No answer came. A question may be asked through any path, and of a reservation the unit tells
+ * whether it is ours by now; all else is for whoever gave the order to repeat.
+ */
+static bool try_another_path(struct reservation_op *op)
+{
+	struct reservation_call *call = &op->call;
+	struct reservation_path *other;
+
+	if (call->error != -ENOTCONN || op->start == let_in_start)
+		return false;
+	if (op->path)
+		op->path->silent = true;
+	if (!call->is_in && call->order.action != RESERVATION_RESERVE)
+		return false;
+	other = call->is_in && (!op->path || !op->path->registered)
+			? reservation_any_path(op->reservation)
+			: reservation_registered_path(op->reservation);
+	if (!other)
+		return false;
+	op->path = other;
+	if (!call->is_in)
+		call->order.key = reservation_key_in(&op->reservation->holding, other);
+	op_resend(op);
+	return true;
 }
 
 static void call_done(struct reservation_call *call)
@@ -78,18 +118,23 @@ static void call_done(struct reservation_call *call)
 
 	if (!op->reservation)
 		op_free(op);
-	else
+	else if (!try_another_path(op))
 		op->step(op);
+}
+
+static void op_resend(struct reservation_op *op)
+{
+	op->call.done = call_done;
+	if (op->path && !op->path->silent && op->reservation->ops->send(op->path, &op->call) == 0)
+		return;
+	reservation_call_fail(&op->call, -ENOTCONN, "the path is not connected");
+	call_done(&op->call);
 }
 
 static void op_send(struct reservation_op *op, reservation_step *next)
 {
 	op->step = next;
-	op->call.done = call_done;
-	if (op->path && op->reservation->ops->send(op->path, &op->call) == 0)
-		return;
-	reservation_call_fail(&op->call, -ENOTCONN, "the path is not connected");
-	next(op);
+	op_resend(op);
 }
 
 void reservation_op_in(struct reservation_op *op, enum reservation_in action,
@@ -187,7 +232,7 @@ struct reservation_path *reservation_any_path(const struct map_reservation *rese
 	struct reservation_path *path, *other = NULL;
 
 	list_for_each (path, &reservation->paths, link) {
-		if (!connected(reservation, path))
+		if (path->silent || !connected(reservation, path))
 			continue;
 		if (path->registered)
 			return path;
@@ -201,7 +246,7 @@ struct reservation_path *reservation_registered_path(const struct map_reservatio
 	struct reservation_path *path, *other = NULL;
 
 	list_for_each (path, &reservation->paths, link) {
-		if (!path->registered || !connected(reservation, path))
+		if (!path->registered || path->silent || !connected(reservation, path))
 			continue;
 		if (path->id == reservation->holding.holder)
 			return path;
@@ -229,8 +274,6 @@ void map_reservation_remove_path(struct reservation_path *path)
 	list_remove(&path->link);
 	path->reservation = NULL;
 }
-
-static reservation_step let_in_start;
 
 /* Whoever doubts the path verifies it again, and asks again whether it may carry. */
 static void forget_waiting(struct reservation_path *path)

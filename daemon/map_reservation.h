@@ -40,6 +40,7 @@ struct reservation_path {
 	bool was_registered;  /* when it was lost: the unit has its key, as far as is known */
 	bool waiting;	      /* to be registered, and then to be let in */
 	bool passed, changed; /* by the order that is under way */
+	bool silent;	      /* to it: another one is asked instead */
 };
 
 struct map_reservation_ops {

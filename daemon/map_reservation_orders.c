@@ -515,7 +515,8 @@ static void release_by_preempting(struct reservation_op *op)
 	add_victim(op, reservation->status.key);
 	op->after = release_preempted;
 	list_for_each (path, &reservation->paths, link) {
-		if (reservation->holding.per_path || path == op->path)
+		if (path == op->path ||
+		    reservation_key_in(&reservation->holding, path) != reservation->status.key)
 			continue;
 		path->was_registered = false;
 		if (!path->registered)

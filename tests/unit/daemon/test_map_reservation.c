@@ -37,6 +37,7 @@ struct bench_path {
 	struct fake_origin origin;
 	char initiator[64];
 	bool up, carries;
+	bool mute; /* nothing comes back */
 	int fails; /* the next REGISTER through it ends with this */
 	unsigned admitted, withheld, suspended, fenced;
 	char reason[128];
@@ -178,7 +179,7 @@ static void run_one(struct bench *b)
 	registers = !call->is_in && (call->order.action == RESERVATION_REGISTER ||
 				     call->order.action == RESERVATION_REGISTER_AND_IGNORE);
 	call->text[0] = '\0';
-	if (!path->up) {
+	if (!path->up || path->mute) {
 		reservation_call_fail(call, -ENOTCONN, "lost");
 	} else if (path->fails && registers) {
 		reservation_call_fail(call, path->fails, "insufficient registration resources");
@@ -813,6 +814,33 @@ static void it_is_released_from_any_path(void **state)
 	}
 }
 
+/* Its session has not noticed yet, but nothing comes back over it. */
+static void paths_that_do_not_answer_are_passed_over(void **state)
+{
+	for (int per_path = 0; per_path < 2; per_path++) {
+		struct bench *b = bench_new(4);
+
+		ASK(b, REGISTER, .key = KEY, .per_path = per_path);
+		b->paths[0].mute = true;
+		ASK(b, QUERY, .query = RESERVATION_READ_KEYS);
+		assert_int_equal(b->code, ERROR_NONE);
+		ASK(b, RESERVE, .type = WE_RO);
+		assert_int_equal(b->code, ERROR_NONE);
+		assert_int_equal(b->reservation->holding.holder, 1001);
+		b->paths[1].mute = true;
+		ASK(b, RELEASE);
+		assert_int_equal(b->code, ERROR_NONE);
+		assert_int_equal(b->unit->reservation_type, 0);
+		b->paths[0].mute = b->paths[1].mute = false;
+		for (unsigned i = 0; i < 4; i++) {
+			if (!map_reservation_may_carry(&b->paths[i].path))
+				run(b);
+			assert_int_equal(path_key(b, i) & ~RESERVATION_PATH_BITS, KEY);
+		}
+		bench_free(b);
+	}
+}
+
 static void what_is_not_held_is_released_without_complaint(void **state)
 {
 	struct bench *b = bench_new(2);
@@ -1131,6 +1159,7 @@ int main(void)
 		cmocka_unit_test(another_hosts_reservation_is_a_conflict_that_names_it),
 		cmocka_unit_test(types_that_let_one_path_alone_write_are_refused),
 		cmocka_unit_test(it_is_released_from_any_path),
+		cmocka_unit_test(paths_that_do_not_answer_are_passed_over),
 		cmocka_unit_test(what_is_not_held_is_released_without_complaint),
 		cmocka_unit_test(another_host_is_preempted_and_what_it_held_is_taken_over),
 		cmocka_unit_test(a_host_does_not_preempt_itself),
