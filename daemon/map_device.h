@@ -40,7 +40,7 @@ struct map_path {
 	bool settled;	    /* it is lost, and nothing that it carried can still come */
 	bool asked_settled; /* the worker is asked */
 	unsigned verifications;
-	bool withheld;	    /* until map_path_admit(): what may_carry() said when it was added */
+	bool withheld; /* until map_path_admit(): what may_carry() said when it was added */
 	struct reservation_path reservation; /* the owner's */
 };
 
