@@ -15,7 +15,9 @@ static const char *const state_names[SESSION_STATE_COUNT] = {
 const char *path_view_state(const struct path_view *path)
 {
 	if (path_state_carries(path->state) && path->access.barred)
-		return access_state_name(path->access.state);
+		return access_carries(path->access.state)
+			       ? path_state_name(PATH_VERIFY) /* its size is being read */
+			       : access_state_name(path->access.state);
 	if (path->state != PATH_DOWN)
 		return path_state_name(path->state);
 	switch (path->session->state) {

@@ -287,6 +287,15 @@ static void health_due(struct ring_timer *timer)
 
 /* --- from below --- */
 
+/* A path is lost, or silent: perhaps the target does the unit's I/O elsewhere now. */
+static void ask_why(struct map *map)
+{
+	if (count(map, path_usable) == 0)
+		port_groups_ask(&map->port_groups, NULL);
+	else
+		port_groups_ask_soon(&map->port_groups);
+}
+
 static void path_changed(struct path *path, enum path_state from, const char *reason)
 {
 	struct map *map = path->map;
@@ -295,7 +304,7 @@ static void path_changed(struct path *path, enum path_state from, const char *re
 	if (!carried && carries)
 		port_groups_join(&map->port_groups, path);
 	else if ((carried && !carries) || path->state == PATH_SUSPECT)
-		port_groups_ask(&map->port_groups, NULL); /* that may be why */
+		ask_why(map);
 	path_group_update(&map->group, path);
 	if (map->observer->path_changed)
 		map->observer->path_changed(map, path, from, reason, map->userdata);

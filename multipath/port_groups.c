@@ -8,6 +8,7 @@
 #include "scsi/probe.h"
 #include "scsi/sense.h"
 #include "util/cleanup.h"
+#include "util/text.h"
 
 #define NS_PER_MS	 UINT64_C(1000000)
 #define INTERVAL_NS	 (100 * NS_PER_MS)  /* between two questions to one target */
@@ -16,7 +17,8 @@
 #define ANSWER_MS	 2000		    /* for one answer, before another path is tried */
 #define FAILURE_NS	 (1000 * NS_PER_MS) /* first pause when nobody answers; doubled each time */
 #define FAILURE_SHIFTS	 5u
-#define FAILURES_BELIEVE 3 /* rounds without an answer after which nothing is known any more */
+#define SPREAD_MS	 250 /* of questions that many units have at once */
+#define FAILURES_BELIEVE 3   /* rounds without an answer after which nothing is known any more */
 
 static uint64_t now(const struct port_groups *groups)
 {
@@ -524,6 +526,22 @@ void port_groups_ask_now(struct port_groups *groups)
 	for (size_t i = 0; i < PORT_TARGETS_MAX; i++)
 		groups->targets[i].asked_ns = 0;
 	port_groups_ask(groups, NULL);
+}
+
+void port_groups_ask_soon(struct port_groups *groups)
+{
+	uint64_t wwid = text_hash((const char *[]){groups->unit->identity.wwid}, 1);
+	uint64_t at_ns = now(groups) + wwid % SPREAD_MS * NS_PER_MS;
+
+	for (size_t i = 0; i < PORT_TARGETS_MAX; i++) {
+		struct port_target *target = &groups->targets[i];
+
+		if (!target->used || target->refused)
+			continue;
+		target->again |= target->query != NULL;
+		target->due_ns = MIN(target->due_ns, at_ns);
+	}
+	port_groups_set_timer(groups);
 }
 
 bool port_groups_sense(struct port_groups *groups, struct path *path,

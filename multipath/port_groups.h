@@ -113,6 +113,13 @@ void port_groups_leave(struct port_groups *groups, struct path *path);
 /** port_groups_ask() - something happened to @path: ask; NULL: every target */
 void port_groups_ask(struct port_groups *groups, const struct path *path);
 /**
+ * port_groups_ask_soon() - the same of every target, but nobody waits for the answer
+ *
+ * What happens to one path often happens to those of hundreds of units: each asks at a moment of
+ * its own within a quarter of a second.
+ */
+void port_groups_ask_soon(struct port_groups *groups);
+/**
  * port_groups_sense() - a command that was sent at @sent_ns over @path ended with @sense
  * Return: false when it says nothing of port groups, or the path has none
  */

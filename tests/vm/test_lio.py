@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: Hawser developers
 """Against LIO, the kernel's own target: what it settles for, CHAP, digests, sizes, lost paths."""
 
+import json
 import os
 import time
 
@@ -124,5 +125,45 @@ def a_target_that_restarts_is_waited_for(guest):
     time.sleep(2)
     fio.check_running()
     fio.stop()
+    run(["udevadm", "settle"])
+    guest.logout()
+
+
+def access_states(guest):
+    """What hawserd has heard of each portal's port group"""
+    told = json.loads(guest.hawser("paths --json").out)["paths"]
+    return [path["alua_state"] for path in sorted(told, key=lambda path: path["portal"])]
+
+
+def set_access(guest, *states):
+    for number, state in enumerate(states, 1):
+        lio.set_access(number, state)
+    guest.wait(lambda: access_states(guest) == list(states), f"port groups {states}", 20)
+
+
+@case(limit_s=300)
+def port_groups_change_and_no_request_fails(guest):
+    guest.target(units=[{"disk": "unit0"}], access=["optimized", "standby"])
+    guest.start_hawserd()
+    device = guest.connect()
+    guest.wait(lambda: access_states(guest) == ["optimized", "standby"], "both port groups are known", 20)
+    oracle = Oracle(guest.program("oracle"), device, "/var/tmp/oracle.log", {"depth": 8, "size": 8})
+    guest.undo.append(oracle.program.kill)
+    for _ in range(3):
+        set_access(guest, "standby", "optimized")
+        time.sleep(1)
+        oracle.check_running()
+        set_access(guest, "optimized", "unavailable")
+        time.sleep(1)
+        oracle.check_running()
+    # no group is left that does I/O: one is told to (SET TARGET PORT GROUPS)
+    for number in (1, 2):
+        lio.set_access(number, "standby")
+    guest.wait(lambda: "optimized" in (lio.access(1), lio.access(2)), "a group was activated", 30)
+    time.sleep(2)
+    oracle.check_running()
+    totals = oracle.stop()
+    true(totals["writes"] > 0 and totals["reads"] > 0, f"it did work: {totals}")
+    contains(guest.journal("hawserd"), "was asked to make port group", "what became of it")
     run(["udevadm", "settle"])
     guest.logout()

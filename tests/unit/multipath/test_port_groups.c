@@ -343,6 +343,22 @@ static void a_transition_without_end_is_given_up(void **state)
 	fixture_free(f);
 }
 
+/* Hundreds of units may lose a path at once. */
+static void a_lost_path_asks_later_while_another_one_works_and_at_once_when_none_does(void **state)
+{
+	struct fixture *f = usual(OPTIMIZED, STANDBY);
+
+	fixture_lose(f, 0);
+	assert_int_equal(fixture_queued(f, 1) + fixture_queued(f, 2) + fixture_queued(f, 3), 0);
+	run_for(f, 1);
+	assert_int_equal(f->unit->access_reports, 1);
+	fixture_lose(f, 1);
+	assert_int_equal(fixture_queued(f, 2) + fixture_queued(f, 3), 1);
+	fixture_run(f);
+	assert_int_equal(f->unit->access_reports, 2);
+	fixture_free(f);
+}
+
 static void a_late_answer_of_before_does_not_count(void **state)
 {
 	struct fixture *f = usual(OPTIMIZED, NON_OPTIMIZED);
@@ -723,6 +739,8 @@ int main(void)
 		cmocka_unit_test(commands_wait_for_a_transition_and_then_go_on),
 		cmocka_unit_test(no_error_comes_of_a_transition_even_where_no_path_retry_is_fail),
 		cmocka_unit_test(a_transition_without_end_is_given_up),
+		cmocka_unit_test(
+			a_lost_path_asks_later_while_another_one_works_and_at_once_when_none_does),
 		cmocka_unit_test(a_late_answer_of_before_does_not_count),
 		cmocka_unit_test(a_target_that_hangs_is_asked_through_another_path),
 		cmocka_unit_test(when_nobody_answers_at_all_nothing_is_barred_for_ever),

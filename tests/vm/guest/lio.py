@@ -10,6 +10,7 @@ A target is described by a dictionary, so that it can be saved and be there agai
     attributes  of the portal group: {"authentication": 1, …}
     parameters  of login: {"HeaderDigest": "CRC32C", …}
     auth        {"userid": …, "password": …, "userid_mutual": …, "password_mutual": …}
+    access      ["optimized", "standby", …]: each portal is a target port group of its own, in that state
 """
 
 import glob
@@ -22,6 +23,10 @@ import time
 CONFIG = "/sys/kernel/config/target"
 SAVED = "/var/lib/hawser-vm/target.json"
 NAMESPACE = "/run/netns/storage"
+
+# As REPORT TARGET PORT GROUPS has them.
+ACCESS = {"optimized": 0, "non-optimized": 1, "standby": 2, "unavailable": 3}
+IMPLICIT_AND_EXPLICIT = 3
 
 # Anybody may log in and write; what a case wants otherwise it says.
 ATTRIBUTES = {
@@ -46,24 +51,57 @@ def _make(*parts):
 
 def create(target):
     subprocess.run(["modprobe", "-a", "target_core_mod", "iscsi_target_mod"], check=True)
-    group = _make("iscsi", target["name"], "tpgt_1")
+    stores = [_create_unit(target["name"], number, unit) for number, unit in enumerate(target["units"])]
+    access = target.get("access")
+    if not access:
+        _create_group(target, 1, target["portals"], stores)
+        return
+    for number, (portal, state) in enumerate(zip(target["portals"], access), 1):
+        _create_group(target, number, [portal], stores)
+        for unit, store in enumerate(stores):
+            _create_port_group(target["name"], store, unit, number, state)
+
+
+def _create_group(target, tag, portals, stores):
+    group = _make("iscsi", target["name"], f"tpgt_{tag}")
     for name, value in {**ATTRIBUTES, **target.get("attributes", {})}.items():
         _write(f"{group}/attrib/{name}", value)
     for name, value in target.get("parameters", {}).items():
         _write(f"{group}/param/{name}", value)
     for name, value in target.get("auth", {}).items():
         _write(f"{group}/auth/{name}", value)
-    for number, unit in enumerate(target["units"]):
-        store = _create_unit(target["name"], number, unit)
+    for number, store in enumerate(stores):
         entry = f"{group}/lun/lun_{number}"
         os.mkdir(entry)
         os.symlink(store, f"{entry}/unit")
-    for address in target["portals"]:
+    for address in portals:
         # a portal belongs to the network namespace of whoever makes it
         subprocess.run(
             ["nsenter", f"--net={NAMESPACE}", "mkdir", f"{group}/np/{address}:3260"], check=True
         )
     _write(f"{group}/enable", 1)
+
+
+def _create_port_group(target, store, unit, number, state):
+    group = f"{store}/alua/group{number}"
+    os.mkdir(group)
+    _write(f"{group}/tg_pt_gp_id", number)
+    _write(f"{group}/alua_access_type", IMPLICIT_AND_EXPLICIT)
+    _write(f"{CONFIG}/iscsi/{target}/tpgt_{number}/lun/lun_{unit}/alua_tg_pt_gp", f"group{number}")
+    _write(f"{group}/alua_access_state", ACCESS[state])
+
+
+def set_access(number, state):
+    """Of the port group of the portal with this number, for every unit"""
+    for group in glob.glob(f"{CONFIG}/core/*/*/alua/group{number}"):
+        _write(f"{group}/alua_access_state", ACCESS[state])
+
+
+def access(number):
+    """The state that LIO has the first unit's port group in"""
+    group = glob.glob(f"{CONFIG}/core/*/*/alua/group{number}")[0]
+    with open(f"{group}/alua_access_state", encoding="ascii") as file:
+        return next(name for name, code in ACCESS.items() if code == int(file.read()))
 
 
 def _create_unit(target, number, unit):
@@ -118,9 +156,12 @@ def remove_all():
                     os.unlink(f"{path}/{link}")
             os.rmdir(path)
         os.rmdir(group)
-        os.rmdir(os.path.dirname(group))
+    for target in glob.glob(f"{CONFIG}/iscsi/iqn.*"):
+        os.rmdir(target)
     for store in glob.glob(f"{CONFIG}/core/*/*"):
         if os.path.isdir(store) and os.path.exists(f"{store}/control"):
+            for group in glob.glob(f"{store}/alua/group*"):
+                os.rmdir(group)
             os.rmdir(store)
 
 
