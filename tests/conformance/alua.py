@@ -90,6 +90,7 @@ class Scene:
 def a_change_of_state_is_followed_within_its_budget(scene):
     """Implicit: optimized and standby change places, ten times"""
     scene.wait_for_states("optimized", "standby")
+    assert scene.daemon.hawser("status --no-rates", check=False).code == 0, "a standby path is no fault"
     writer, pauses = Writer(scene.device), []
     assert scene.group_of_writes() == 1
     for turn in range(10):

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scsi/alua.h"
 #include "scsi/cdb.h"
 #include "scsi/exchange.h"
 #include "scsi/probe.h"
@@ -507,6 +508,25 @@ static void a_disk_that_stays_not_ready_is_told_with_its_identity(void **state)
 	assert_int_equal(w->found.limits.tpgs, 1);
 	assert_int_equal(w->found.limits.target_port_group, 1);
 	assert_int_equal(w->found.limits.relative_target_port, 1);
+	assert_int_equal(w->found.limits.access, ACCESS_STANDBY);
+}
+
+static void only_a_unit_with_port_groups_is_not_ready_because_of_them(void **state)
+{
+	struct world *w = *state;
+
+	fake_nexus_script(w->nexus, SCSI_TEST_UNIT_READY, FAKE_FOR_EVER,
+			  &FAKE_CHECK_CONDITION(2, 0x04, 0x0b));
+	run_to(w, PROBE_NOT_READY,
+	       "TEST UNIT READY: not ready: target port in standby state (2/04/0b)");
+	assert_int_equal(w->found.limits.access, ACCESS_UNKNOWN);
+	fake_nexus_clear_script(w->nexus);
+	w->unit->tpgs = 1;
+	fake_nexus_script(w->nexus, SCSI_TEST_UNIT_READY, FAKE_FOR_EVER,
+			  &FAKE_CHECK_CONDITION(2, 0x04, 0x03));
+	run_to(w, PROBE_NOT_READY,
+	       "TEST UNIT READY: not ready: manual intervention required (2/04/03)");
+	assert_int_equal(w->found.limits.access, ACCESS_UNKNOWN);
 }
 
 static void a_disk_that_becomes_ready_in_time_is_found(void **state)
@@ -739,6 +759,7 @@ int main(void)
 		TEST(unit_attentions_without_end_fail_the_probe),
 		TEST(an_attention_that_may_mean_another_unit_begins_anew),
 		TEST(a_disk_that_stays_not_ready_is_told_with_its_identity),
+		TEST(only_a_unit_with_port_groups_is_not_ready_because_of_them),
 		TEST(a_disk_that_becomes_ready_in_time_is_found),
 		TEST(endings_of_every_kind_lead_to_their_verdict),
 		TEST(what_went_wrong_once_is_sent_again),
