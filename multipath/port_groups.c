@@ -100,6 +100,8 @@ static void sweep(struct port_groups *groups)
 /* ---- what a path may carry ------------------------------------------------------------------- */
 
 static void start_sizer(struct port_groups *groups, struct path *path);
+static bool set_state(struct port_groups *groups, struct port_group *group,
+		      enum access_state state);
 
 /* Return: something of it has changed */
 static bool apply(struct port_groups *groups, struct path *path)
@@ -147,7 +149,14 @@ static void sized(enum probe_verdict verdict, const struct unit *unit, const cha
 
 	path->sizer = NULL;
 	if (verdict != PROBE_FOUND) {
-		port_groups_ask(groups, path); /* whose answer starts it again */
+		/* Its port does no I/O, and nobody says so. */
+		if (path->access == ACCESS_UNKNOWN &&
+		    set_state(groups, path->port_group, (enum access_state)unit->limits.access))
+			settle(groups, true);
+		/* The next answer starts it again; not sooner, whatever the device says. */
+		path->port_group->target->due_ns =
+			MIN(path->port_group->target->due_ns, now(groups) + STANDING_NS);
+		port_groups_set_timer(groups);
 		return;
 	}
 	if (!unit_identity_equal(&groups->unit->identity, &unit->identity) ||

@@ -121,13 +121,16 @@ bool alua_report_next(struct alua_report *report, struct alua_group *ret)
 		.preferred = state & GROUP_PREFERRED,
 		.supported = supported,
 	};
+	size_t ports_bytes;
 
 	reader_skip(reader, 1);
 	group.status = reader_u8(reader);
 	reader_skip(reader, 1);
-	group.ports = reader_sub(reader, 4u * reader_u8(reader));
+	ports_bytes = 4u * reader_u8(reader);
 	if (reader->failed)
 		return false;
+	/* With the extended header, LIO (Linux 6.12) does not count that one in its length. */
+	group.ports = reader_sub(reader, MIN(ports_bytes, reader->left));
 	*ret = group;
 	return true;
 }

@@ -80,7 +80,8 @@ uint32_t alua_report_length(const void *data, size_t length);
 
 /**
  * alua_report_next() - the next group
- * @report: a copy; it is consumed. A group that is cut off does not count, and ends it.
+ * @report: a copy; it is consumed. A group that is cut off does not count, and ends it; one whose
+ *	    list of ports is cut off counts, with those that came
  */
 bool alua_report_next(struct alua_report *report, struct alua_group *ret);
 

@@ -43,7 +43,7 @@ static void walk(const struct alua_report *report, size_t size)
 
 	while (alua_report_next(&rest, &group)) {
 		assert(group.state < ACCESS_STATE_COUNT && access_state_name(group.state));
-		assert(group.ports.left % 4 == 0 && group.ports.left <= size);
+		assert(group.ports.left <= 4 * UINT8_MAX && group.ports.left <= size);
 		alua_group_has_port(&group, 1);
 		groups++;
 	}

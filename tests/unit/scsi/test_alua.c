@@ -139,8 +139,24 @@ static void nothing_is_read_behind_what_came(void **state)
 		assert_int_equal(alua_report_parse(copy, length, &report), 0);
 		for (found = 0; alua_report_next(&report, &group);)
 			found++;
-		assert_int_equal(found, length >= 20 ? 1 : 0);
+		assert_int_equal(found, length >= 28 ? 2 : length >= 12 ? 1 : 0);
 	}
+}
+
+/* As LIO of Linux 6.12 sends it: its length lacks the four bytes of the extended header. */
+static void a_group_whose_ports_are_cut_off_counts(void **state)
+{
+	char copy[20];
+	struct alua_report report;
+	struct alua_group group;
+
+	memcpy(copy, EXTENDED, sizeof(copy));
+	copy[3] = 12;
+	assert_int_equal(alua_report_parse(copy, 16, &report), 0);
+	assert_true(alua_report_find(&report, 5, 1, &group));
+	assert_int_equal(group.id, 1);
+	assert_int_equal(group.state, ACCESS_STANDBY);
+	assert_false(alua_group_has_port(&group, 5));
 }
 
 static void what_stands_behind_the_told_length_does_not_count(void **state)
@@ -430,6 +446,7 @@ int main(void)
 		cmocka_unit_test(both_groups_are_read_with_a_header_of_the_length_alone),
 		cmocka_unit_test(the_extended_header_has_the_transition_time),
 		cmocka_unit_test(nothing_is_read_behind_what_came),
+		cmocka_unit_test(a_group_whose_ports_are_cut_off_counts),
 		cmocka_unit_test(what_stands_behind_the_told_length_does_not_count),
 		cmocka_unit_test(a_port_is_in_the_group_that_lists_it),
 		cmocka_unit_test_setup_teardown(the_groups_of_a_unit_are_asked_for, set_up,
