@@ -9,10 +9,12 @@
 #include "multipath/port_groups.h"
 #include "util/cleanup.h"
 
-#define NS_PER_MS   UINT64_C(1000000)
-#define ANSWER_MS   60000 /* a target may hold it until the switch is done */
-#define AGAIN_NS    (30000 * NS_PER_MS)
-#define RETURN_NS   (250 * NS_PER_MS)  /* for a path that was lost to be logged in again */
+#define NS_PER_MS UINT64_C(1000000)
+#define ANSWER_MS 60000 /* a target may hold it until the switch is done */
+#define AGAIN_NS  (30000 * NS_PER_MS)
+#define RETURN_NS (250 * NS_PER_MS) /* for a path that was lost to be logged in again */
+#define TARGET_NS \
+	(1000 * NS_PER_MS) /* for a target that moves its units by itself to have done so */
 #define PATIENCE_NS (5000 * NS_PER_MS) /* the same while others carry I/O, if not so well */
 
 /* ---- is one needed? -------------------------------------------------------------------------- */
@@ -146,6 +148,8 @@ uint64_t activation_check(struct port_groups *groups, uint64_t now_ns)
 	due_ns = groups->lack_ns;
 	if (lack == ACTIVATION_OPTIMIZED)
 		due_ns += PATIENCE_NS;
+	else if (group->target->tpgs & ALUA_IMPLICIT)
+		due_ns += TARGET_NS;
 	else if (paths_are_lost(groups))
 		due_ns += RETURN_NS;
 	if (group->activated_ns)

@@ -14,6 +14,7 @@
 #define EXTENDED_BYTES	    4	 /* of the header that follow the length */
 #define FORMAT_MASK	    0x70 /* RETURN DATA FORMAT */
 #define FORMAT_EXTENDED	    0x10
+#define PORT_BYTES	    4u
 #define GROUP_PREFERRED	    0x80
 #define GROUP_STATE	    0x0f
 #define FIRST_BYTES	    1024  /* of an answer; more when it says that there is more */
@@ -126,7 +127,7 @@ bool alua_report_next(struct alua_report *report, struct alua_group *ret)
 	reader_skip(reader, 1);
 	group.status = reader_u8(reader);
 	reader_skip(reader, 1);
-	ports_bytes = 4u * reader_u8(reader);
+	ports_bytes = PORT_BYTES * reader_u8(reader);
 	if (reader->failed)
 		return false;
 	/* With the extended header, LIO (Linux 6.12) does not count that one in its length. */
@@ -139,9 +140,9 @@ bool alua_group_has_port(const struct alua_group *group, uint16_t relative_port)
 {
 	struct reader ports = group->ports;
 
-	while (ports.left > 0) {
+	while (ports.left >= PORT_BYTES) {
 		reader_skip(&ports, 2);
-		if (reader_u16(&ports) == relative_port && !ports.failed)
+		if (reader_u16(&ports) == relative_port)
 			return true;
 	}
 	return false;

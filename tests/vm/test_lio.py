@@ -136,7 +136,8 @@ def access_states(guest):
 
 
 def set_access(guest, *states):
-    for number, state in enumerate(states, 1):
+    # in this order, or there is a moment with none, in which hawserd would do something about it
+    for number, state in sorted(enumerate(states, 1), key=lambda each: each[1] != "optimized"):
         lio.set_access(number, state)
     guest.wait(lambda: access_states(guest) == list(states), f"port groups {states}", 20)
 

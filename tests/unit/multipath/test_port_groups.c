@@ -537,6 +537,27 @@ static void at_once_when_the_target_says_that_no_group_is_active(void **state)
 	fixture_free(f);
 }
 
+static void a_target_that_moves_units_by_itself_is_given_a_second_for_it(void **state)
+{
+	struct map_settings settings = settings_of(GROUPING_BY_PRIO, 0);
+	struct fixture *f =
+		new_fixture(&settings, ALUA_EXPLICIT | ALUA_IMPLICIT, OPTIMIZED, STANDBY);
+	struct request *read;
+
+	set_states(f, STANDBY, STANDBY);
+	read = fixture_read(f, 0, 1);
+	fixture_run(f);
+	for (unsigned i = 0; i < 9; i++) {
+		fake_ring_advance(f->ring, 100);
+		fixture_run(f);
+	}
+	assert_int_equal(f->unit->activations, 0);
+	run_for(f, 1);
+	assert_int_equal(f->unit->activations, 1);
+	assert_int_equal(read->error, 0);
+	fixture_free(f);
+}
+
 static void a_preferred_group_is_activated_before_others(void **state)
 {
 	struct map_settings settings = settings_of(GROUPING_BY_PRIO, 0);
@@ -750,6 +771,7 @@ int main(void)
 		cmocka_unit_test(with_another_size_behind_it_it_is_never_used),
 		cmocka_unit_test(a_group_is_activated_when_the_paths_to_the_active_one_are_lost),
 		cmocka_unit_test(at_once_when_the_target_says_that_no_group_is_active),
+		cmocka_unit_test(a_target_that_moves_units_by_itself_is_given_a_second_for_it),
 		cmocka_unit_test(a_preferred_group_is_activated_before_others),
 		cmocka_unit_test(each_setting_activates_as_it_says),
 		cmocka_unit_test(an_activation_that_failed_is_tried_again_after_half_a_minute),

@@ -137,8 +137,10 @@ static void nothing_is_read_behind_what_came(void **state)
 			continue;
 		}
 		assert_int_equal(alua_report_parse(copy, length, &report), 0);
-		for (found = 0; alua_report_next(&report, &group);)
+		for (found = 0; alua_report_next(&report, &group);) {
+			assert_false(alua_group_has_port(&group, 99));
 			found++;
+		}
 		assert_int_equal(found, length >= 28 ? 2 : length >= 12 ? 1 : 0);
 	}
 }
