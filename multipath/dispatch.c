@@ -27,6 +27,12 @@ static const struct retry_rule wrong_unit = {
 	.meaning = "answered by another unit",
 };
 
+/* It may have, and where the answer came from before the unit said that it was changed is unknown. */
+static const struct retry_rule doubtful_unit = {
+	.verdict = {.action = RETRY_SAME_PATH},
+	.meaning = "answered by a unit that may be another",
+};
+
 static uint64_t now(const struct dispatch *dispatch)
 {
 	return ring_now_ns(dispatch->ring);
@@ -437,18 +443,55 @@ static void heed_flags(struct dispatch *dispatch, const struct map_command *comm
 		dispatch->owner->attention(dispatch, path, sense);
 }
 
+void dispatch_attention(struct dispatch *dispatch, struct path *path,
+			const struct scsi_result *result)
+{
+	struct scsi_sense sense;
+	const struct retry_rule *rule = retry_judge(result, MAP_READ, &sense);
+
+	if (rule->verdict.flags & RETRY_EARLIER_LOST && path->fence)
+		return; /* it has reset the unit, perhaps */
+	if (rule->verdict.flags & RETRY_EARLIER_LOST)
+		path_abort_all(path); /* what came later is sent again, too */
+	if (rule->verdict.flags)
+		heed_flags(dispatch, path, rule, &sense);
+}
+
+/*
+ * The answer to a command that is known, by now, to have gone where it should not, or may have. A
+ * unit attention stops only the first command that meets it (SAM-5 §5.14); those right behind it on
+ * the wire are carried out.
+ * Return: NULL when the answer counts
+ */
+static const struct retry_rule *distrust(const struct path *path, const struct map_command *command,
+					 const struct retry_rule *rule)
+{
+	enum retry_action action = rule->verdict.action;
+
+	if (path->state == PATH_QUARANTINED && action != RETRY_GUARD)
+		return &wrong_unit;
+	if (path->state == PATH_VERIFY && command->login == path->login &&
+	    command->scsi.result.outcome == SCSI_COMPLETED &&
+	    (action == RETRY_DONE || rule->verdict.error))
+		return &doubtful_unit;
+	return NULL;
+}
+
 /* Off the wire: what its result means for its path, and what is to become of it. */
 static const struct retry_rule *take_back(struct dispatch *dispatch, struct map_command *command)
 {
 	struct path *path = command->path;
 	struct scsi_sense sense;
 	const struct retry_rule *rule = retry_judge(&command->scsi.result, command->kind, &sense);
-	enum retry_action action = rule->verdict.action;
+	const struct retry_rule *instead = distrust(path, command, rule);
+	enum retry_action action;
 
-	if (path_get_state(path) == PATH_QUARANTINED && action != RETRY_GUARD) {
-		rule = &wrong_unit;
-		action = rule->verdict.action;
+	if (instead) {
+		rule = instead;
+		/* Who asks again later gets no other answer. */
+		command->scsi.result = (struct scsi_result){.outcome = SCSI_NOT_SENT};
 	}
+	action = rule->verdict.action;
 	if (rule->verdict.flags & RETRY_EARLIER_LOST)
 		path_abort_before(path, command);
 	path_returned(path, command, action == RETRY_DONE, now(dispatch));

@@ -97,6 +97,9 @@ void dispatch_shut(struct dispatch *dispatch, int error);
 void dispatch_set_reservation(struct dispatch *dispatch, bool registered, int write_error);
 /** dispatch_fenced() - @path->fenced_login changed */
 void dispatch_fenced(struct dispatch *dispatch, struct path *path);
+/** dispatch_attention() - somebody else met a unit attention behind @path, which carries I/O */
+void dispatch_attention(struct dispatch *dispatch, struct path *path,
+			const struct scsi_result *result);
 /** dispatch_path_suspect() - @path became suspect: its reads are hedged */
 void dispatch_path_suspect(struct dispatch *dispatch, struct path *path);
 /** dispatch_forget_path() - @path goes away, it was taken out of the group */

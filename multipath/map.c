@@ -336,11 +336,17 @@ static void path_unit_reset(struct path *path)
 		path_abort_all(other);
 }
 
+static void path_attention(struct path *path, const struct scsi_result *result)
+{
+	dispatch_attention(&path->map->dispatch, path, result);
+}
+
 static const struct path_owner path_owner = {
 	.changed = path_changed,
 	.fenced = path_was_fenced,
 	.fencing = path_fencing,
 	.unit_reset = path_unit_reset,
+	.attention = path_attention,
 };
 
 static struct map *map_of(struct dispatch *dispatch)

@@ -22,6 +22,8 @@
 #define COST_TIME_MAX	    (UINT64_C(1) << 32) /* times the cost in flight must not overflow */
 
 static void health_changed(struct nexus_holder *holder, struct nexus *nexus, const char *reason);
+static void attention(struct nexus_holder *holder, struct nexus *nexus,
+		      const struct scsi_result *result);
 
 int path_new(const struct ring *ring, struct map *map, struct nexus *nexus, unsigned slot,
 	     const struct path_owner *owner, void *userdata, struct path **ret)
@@ -40,6 +42,7 @@ int path_new(const struct ring *ring, struct map *map, struct nexus *nexus, unsi
 	path->port = (struct path_port){.group = -1, .relative = -1};
 	path->priority = access_priority(ACCESS_UNKNOWN, false);
 	path->holder.health_changed = health_changed;
+	path->holder.attention = attention;
 	nexus->holder = &path->holder;
 	path->nexus = nexus;
 	path->userdata = userdata;
@@ -196,6 +199,16 @@ static void health_changed(struct nexus_holder *holder, struct nexus *nexus, con
 	follow_trouble(path, reason);
 }
 
+static void attention(struct nexus_holder *holder, struct nexus *nexus,
+		      const struct scsi_result *result)
+{
+	struct path *path = container_of(holder, struct path, holder);
+
+	/* Who verifies a path that carries nothing sees it as well. */
+	if (path_state_carries(path->state))
+		path->owner->attention(path, result);
+}
+
 void path_suspect(struct path *path, const char *reason)
 {
 	path->trouble |= PATH_UNANSWERED;
@@ -265,6 +278,7 @@ bool path_reinstate(struct path *path, const char *reason)
 void path_doubt_identity(struct path *path, const char *reason)
 {
 	path->verified = false;
+	path->nexus->doubts++;
 	path_step(path, PATH_EVENT_DOUBTED, reason);
 }
 

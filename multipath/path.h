@@ -26,6 +26,7 @@ struct path;
 struct port_group;
 struct probe;
 struct ring;
+struct scsi_result;
 
 /* Counters of a path since it exists. Read on the worker, copied to others. */
 struct path_statistics {
@@ -92,6 +93,14 @@ void path_lost(struct path *path, const char *reason);
  */
 void path_unmapped(struct path *path, const char *reason);
 
+/**
+ * path_doubt_identity() - no more I/O before path_verified(): the unit may be another by now
+ *
+ * What is on its wire counts no more: it is sent again. Raises nexus->doubts, so that whoever began
+ * to look before can tell that he saw too little.
+ */
+void path_doubt_identity(struct path *path, const char *reason);
+
 /** path_quarantine() - another unit answers behind it: no read, no write, until it is removed */
 void path_quarantine(struct path *path, const char *reason);
 
@@ -143,6 +152,8 @@ struct path_owner {
 	const struct fence_settings *(*fencing)(struct path *path, struct ring **ring);
 	/** a fence has reset the unit: what is on any wire to it is over */
 	void (*unit_reset)(struct path *path);
+	/** somebody else's command met a unit attention behind it */
+	void (*attention)(struct path *path, const struct scsi_result *result);
 };
 
 /* Why a path is suspect or throttled; bits. */
@@ -262,8 +273,6 @@ void path_check_due(struct path *path);
  * Return: false when it must not be used, or is in use.
  */
 bool path_reinstate(struct path *path, const char *reason);
-/** path_doubt_identity() - no more I/O before path_verified(), the unit said it was changed */
-void path_doubt_identity(struct path *path, const char *reason);
 /** path_set_last() - tell its nexus whether another path is usable */
 void path_set_last(struct path *path, bool last);
 

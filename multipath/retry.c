@@ -124,7 +124,7 @@ static const struct retry_rule rules[] = {
 	/* --- 5 illegal request --- */
 	{SENSE(0x5, 0x20, 0x00),              FAIL(EOPNOTSUPP), .meaning = "invalid command operation code"},
 	{CODE(0x5, 0x20),                     FAIL(EACCES), .meaning = "access denied"},
-	{SENSE(0x5, 0x21, 0x00),              FAIL(EIO), FLAGS(ATTENTION), .meaning = "block address out of range"},
+	{SENSE(0x5, 0x21, 0x00),              OTHER, OTHERS(1), THEN(EIO), FLAGS(ATTENTION), .meaning = "block address out of range"},
 	{CODE(0x5, 0x21),                     FAIL(EIO), .meaning = "invalid address"},
 	{SENSE(0x5, 0x25, 0x00),              UNMAPPED, FLAGS(ATTENTION), .meaning = "logical unit not supported: unmapped"},
 	{SENSE(0x5, 0x26, 0x04),              FAIL(EBADE), FLAGS(ATTENTION), .meaning = "invalid release of a reservation"},
@@ -145,6 +145,7 @@ static const struct retry_rule rules[] = {
 	{CODE(0x6, 0x2f),                     SAME(8), FLAGS(LOST), .meaning = "commands cleared by another initiator"},
 	{SENSE(0x6, 0x3f, 0x03),              SAME(8), FLAGS(VERIFY), .meaning = "inquiry data changed"},
 	{SENSE(0x6, 0x3f, 0x05),              SAME(8), FLAGS(VERIFY), .meaning = "device identifier changed"},
+	{SENSE(0x6, 0x3f, 0x0e),              SAME(8), FLAGS(VERIFY), .meaning = "reported LUNs data changed"},
 	{KEY(0x6),                            SAME(8), FLAGS(ATTENTION), .meaning = "unit attention"},
 
 	/* --- 7 data protect --- */

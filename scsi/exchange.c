@@ -109,6 +109,8 @@ static void command_done(struct scsi_command *command)
 		return;
 	}
 	answer = exchange_judge(&command->result, &exchange->sense);
+	if (answer == EXCHANGE_ATTENTION)
+		nexus_attention(exchange->nexus, &command->result);
 	exchange->answered(exchange, answer);
 }
 

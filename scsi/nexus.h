@@ -19,6 +19,7 @@
 struct nexus;
 struct nexus_holder;
 struct scsi_command;
+struct scsi_result;
 
 /* A LOGICAL UNIT RESET that is under way; embed it, alive until done() has run. */
 struct nexus_reset {
@@ -68,6 +69,12 @@ struct nexus_holder {
 	 */
 	void (*health_changed)(struct nexus_holder *holder, struct nexus *nexus,
 			       const char *reason);
+	/**
+	 * a command of somebody else met a unit attention there, which is told once (SAM-5 §5.14):
+	 * what the holder sends will not meet it any more. May be NULL
+	 */
+	void (*attention)(struct nexus_holder *holder, struct nexus *nexus,
+			  const struct scsi_result *result);
 };
 
 struct nexus {
@@ -76,8 +83,16 @@ struct nexus {
 	uint64_t lun; /* the 8 bytes of SAM-5 §4.7 as a big-endian number, as REPORT LUNS gave them
 		       */
 	bool up;      /* the transport is connected: execute() will be taken */
+	uint32_t doubts; /* times its holder had reason to ask anew who is behind it */
 	enum nexus_health health;
 };
+
+/** nexus_attention() - @result, of a command that was not its holder's, is a unit attention */
+static inline void nexus_attention(struct nexus *nexus, const struct scsi_result *result)
+{
+	if (nexus->holder && nexus->holder->attention)
+		nexus->holder->attention(nexus->holder, nexus, result);
+}
 
 static inline int nexus_execute(struct nexus *nexus, struct scsi_command *command)
 {

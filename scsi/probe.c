@@ -34,7 +34,7 @@ struct probe {
 	unsigned step;	    /* in steps[] */
 	size_t page_bytes;  /* allocation length for the page that is being asked for */
 	size_t short_bytes; /* what came of it when less was asked for; 0 = asked once only */
-	bool has_mode, has_provisioning;
+	bool brief, has_mode, has_provisioning;
 	struct inquiry_standard standard;
 	struct vital_page_set pages;
 	struct unit unit;
@@ -203,6 +203,16 @@ static int check_capacity(struct probe *probe, size_t length)
 	return fault ? end(probe, PROBE_FAILED, fault) : 0;
 }
 
+static bool is_brief(const struct probe *probe)
+{
+	return probe->brief;
+}
+
+static int end_brief(struct probe *probe, size_t length)
+{
+	return end(probe, PROBE_FOUND, "");
+}
+
 static bool has_no_mode(const struct probe *probe)
 {
 	return !probe->has_mode;
@@ -271,6 +281,7 @@ static const struct step steps[] = {
 	{.build = build_capacity_16, .accept = take_capacity_16},
 	{has_no_capacity, build_capacity_10, take_capacity_10, .required = true},
 	{.accept = check_capacity},
+	{is_brief, .accept = end_brief},
 	{has_no_mode, build_mode_10, take_mode, .page = MODE_PAGE_CACHING},
 	{has_no_mode, build_mode_6, take_mode, .page = MODE_PAGE_CACHING},
 	{has_no_mode, build_mode_6, take_mode, .page = MODE_PAGE_ALL},
@@ -469,10 +480,10 @@ static void released(struct exchange *exchange)
 	free(container_of(exchange, struct probe, exchange));
 }
 
-int probe_start(struct nexus *nexus,
-		void (*done)(enum probe_verdict verdict, const struct unit *unit, const char *text,
-			     void *userdata),
-		void *userdata, struct probe **ret)
+static int start(struct nexus *nexus, bool brief,
+		 void (*done)(enum probe_verdict verdict, const struct unit *unit, const char *text,
+			      void *userdata),
+		 void *userdata, struct probe **ret)
 {
 	owned_memory struct probe *probe = calloc(1, sizeof(*probe));
 	int r;
@@ -485,6 +496,7 @@ int probe_start(struct nexus *nexus,
 	probe->exchange.released = released;
 	probe->done = done;
 	probe->userdata = userdata;
+	probe->brief = brief;
 	reset(probe);
 	r = send_step(probe);
 	if (r < 0)
@@ -492,6 +504,22 @@ int probe_start(struct nexus *nexus,
 
 	*ret = take(probe);
 	return 0;
+}
+
+int probe_start(struct nexus *nexus,
+		void (*done)(enum probe_verdict verdict, const struct unit *unit, const char *text,
+			     void *userdata),
+		void *userdata, struct probe **ret)
+{
+	return start(nexus, false, done, userdata, ret);
+}
+
+int probe_start_brief(struct nexus *nexus,
+		      void (*done)(enum probe_verdict verdict, const struct unit *unit,
+				   const char *text, void *userdata),
+		      void *userdata, struct probe **ret)
+{
+	return start(nexus, true, done, userdata, ret);
 }
 
 void probe_cancel(struct probe *probe)

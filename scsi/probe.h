@@ -57,6 +57,17 @@ int probe_start(struct nexus *nexus,
 		void *userdata, struct probe **ret);
 
 /**
+ * probe_start_brief() - only who is behind @nexus, and how large it is
+ *
+ * As probe_start(), in six commands or so; of the unit's limits only what READ CAPACITY and
+ * INQUIRY tell is valid.
+ */
+int probe_start_brief(struct nexus *nexus,
+		      void (*done)(enum probe_verdict verdict, const struct unit *unit,
+				   const char *text, void *userdata),
+		      void *userdata, struct probe **ret);
+
+/**
  * probe_cancel() - done() will not run; @probe must not be touched again
  *
  * The command in flight is aborted, and its memory freed once it has come back. Harmless inside

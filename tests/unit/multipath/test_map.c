@@ -416,7 +416,7 @@ static const struct {
 	{FAKE_CHECK_CONDITION(0x4, 0x44, 0x00), MAP_READ, -EREMOTEIO, 2},
 	{FAKE_CHECK_CONDITION(0x5, 0x20, 0x00), MAP_WRITE, -EOPNOTSUPP, 1},
 	{FAKE_CHECK_CONDITION(0x5, 0x24, 0x00), MAP_WRITE, -EREMOTEIO, 1},
-	{FAKE_CHECK_CONDITION(0x5, 0x21, 0x00), MAP_READ, -EIO, 1},
+	{FAKE_CHECK_CONDITION(0x5, 0x21, 0x00), MAP_READ, -EIO, 2},
 	{FAKE_CHECK_CONDITION(0x7, 0x27, 0x00), MAP_WRITE, -EROFS, 2},
 	{FAKE_CHECK_CONDITION(0x7, 0x27, 0x07), MAP_WRITE, -ENOSPC, 1},
 	{FAKE_STATUS(SCSI_RESERVATION_CONFLICT), MAP_WRITE, -EBADE, 1},
@@ -612,7 +612,8 @@ static void a_storm_of_unit_attentions_ends_and_is_few_events(void **state)
 }
 
 static const uint8_t identity_attentions[][2] = {{0x28, 0x00}, {0x29, 0x00}, {0x29, 0x03},
-						 {0x29, 0x07}, {0x3f, 0x03}, {0x3f, 0x05}};
+						 {0x29, 0x07}, {0x3f, 0x03}, {0x3f, 0x05},
+						 {0x3f, 0x0e}};
 
 static void an_identity_in_question_stops_io_on_the_path_until_verified(void **state)
 {
@@ -650,6 +651,71 @@ static void each_doubt_about_an_identity_is_reported_however_soon_after_another(
 		fixture_run(f);
 	}
 	fixture_free(f);
+}
+
+/* A unit attention stops one command; those behind it on the wire are carried out, by whomever. */
+static void answers_right_behind_a_doubt_do_not_count(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(identity_attentions); i++) {
+		struct fixture *f = fixture_new(1, NULL);
+		struct fake_unit *right = f->unit, *wrong = fake_unit_new(FIXTURE_BLOCKS, 512);
+		struct request *carrier, *read, *write, *beyond;
+
+		memset(fake_unit_block(right, 7), 0x77, 512);
+		f->nexus[0]->unit = wrong;
+		fake_nexus_unit_attention(f->nexus[0], identity_attentions[i][0],
+					  identity_attentions[i][1]);
+		carrier = fixture_read(f, 0, 1);
+		read = fixture_read(f, 7, 1);
+		write = fixture_write(f, 8, 1, 0x88);
+		wrong->blocks = 16;
+		beyond = fixture_read(f, 20, 1);
+		fixture_run(f);
+		assert_int_equal(carrier->error, NOT_ENDED);
+		assert_int_equal(read->error, NOT_ENDED);
+		assert_int_equal(write->error, NOT_ENDED);
+		assert_int_equal(beyond->error, NOT_ENDED);
+		assert_int_equal(path_get_statistics(f->path[0])->errors, 0);
+		f->nexus[0]->unit = right;
+		path_verified(f->path[0]);
+		fixture_run(f);
+		assert_int_equal(carrier->error, 0);
+		assert_int_equal(read->error, 0);
+		assert_int_equal(read->data[0], 0x77);
+		assert_int_equal(write->error, 0);
+		assert_int_equal(*(uint8_t *)fake_unit_block(right, 8), 0x88);
+		assert_int_equal(beyond->error, 0);
+		fake_unit_free(wrong);
+		fixture_free(f);
+	}
+}
+
+static void an_attention_that_somebody_else_met_stops_io_as_well(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(identity_attentions); i++) {
+		struct fixture *f = fixture_new(1, NULL);
+		struct scsi_command met = {};
+		uint32_t doubts = f->nexus[0]->nexus.doubts;
+		struct request *read;
+
+		fake_sense(&met, false, false, 0x6, identity_attentions[i][0],
+			   identity_attentions[i][1]);
+		nexus_attention(&f->nexus[0]->nexus, &met.result);
+		assert_int_equal(path_get_state(f->path[0]), PATH_VERIFY);
+		assert_int_equal(f->nexus[0]->nexus.doubts, doubts + 1);
+		assert_int_equal(f->attention_count, 1);
+		read = fixture_read(f, 0, 1);
+		fixture_run(f);
+		assert_int_equal(fixture_executed(f), 0);
+		/* while it is being looked at it is no news */
+		nexus_attention(&f->nexus[0]->nexus, &met.result);
+		assert_int_equal(f->nexus[0]->nexus.doubts, doubts + 1);
+		assert_int_equal(f->attention_count, 1);
+		path_verified(f->path[0]);
+		fixture_run(f);
+		assert_int_equal(read->error, 0);
+		fixture_free(f);
+	}
 }
 
 static void other_paths_go_on_while_one_has_its_identity_checked(void **state)
@@ -1352,6 +1418,8 @@ int main(void)
 		cmocka_unit_test(an_identity_in_question_stops_io_on_the_path_until_verified),
 		cmocka_unit_test(
 			each_doubt_about_an_identity_is_reported_however_soon_after_another),
+		cmocka_unit_test(answers_right_behind_a_doubt_do_not_count),
+		cmocka_unit_test(an_attention_that_somebody_else_met_stops_io_as_well),
 		cmocka_unit_test(other_paths_go_on_while_one_has_its_identity_checked),
 		cmocka_unit_test(commands_that_a_reset_swallowed_are_aborted_and_sent_again),
 		cmocka_unit_test(a_deferred_error_fails_the_next_flush_and_nothing_else),
