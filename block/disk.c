@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
 #include <time.h>
@@ -18,6 +19,7 @@
 #define GRACE_MS      1000
 #define UDEV_GRACE_MS 10000 /* it reads the device, and on a busy machine that takes its time */
 #define GRACE_STEP_MS 20
+#define SECTOR_BYTES  512 /* in sysfs, whatever the block size */
 
 /* The best first: "auto" takes the first that works here. */
 static const struct exporter_ops *const exporters[] = {
@@ -171,6 +173,23 @@ void disk_holders(const struct disk *disk, char *text, size_t size_bytes)
 	text[0] = '\0';
 	if (disk->node.name[0])
 		holders_describe("/proc", "/sys", disk->node.name, text, size_bytes);
+}
+
+/* Not by opening it: the kernel may look for partitions then, and wait for the unit. */
+int disk_size(const struct disk *disk, uint64_t *bytes)
+{
+	char path[96], text[32] = "";
+	owned_fd int fd = -1;
+
+	if (!disk->node.name[0])
+		return -ENODEV;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size", disk->node.major,
+		 disk->node.minor);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		return -errno;
+	*bytes = strtoull(text, NULL, 10) * SECTOR_BYTES;
+	return 0;
 }
 
 int disk_resize(struct disk *disk, uint64_t blocks)

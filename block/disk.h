@@ -104,6 +104,9 @@ const char *disk_exporter(const struct disk *disk);
  */
 void disk_holders(const struct disk *disk, char *text, size_t size_bytes);
 
+/** disk_size() - what the kernel takes the device for. Return: 0; -ENODEV before it is live */
+int disk_size(const struct disk *disk, uint64_t *bytes);
+
 /** disk_resize() - the unit is now @blocks long; may block */
 int disk_resize(struct disk *disk, uint64_t blocks);
 

@@ -244,10 +244,53 @@ static const struct event_kind_row rows[] = {
 		.message_id = "9ea9364c6a0948a785a8fb7d3fbf59fe",
 		.severity = LOG_ERR,
 		.verdicts = VERDICT_CAP,
-		.text = "unit {reason} has another size through portal {portal} than through the paths it "
-			"has: not used",
-		.meaning = "All paths of a map must agree on its size.",
-		.advice = "Let the target show the same size everywhere, then: hawser rescan.",
+		.text = "unit {reason} has another block size or serial number through portal {portal} "
+			"than through the paths it has: not used",
+		.meaning = "All paths of a map must agree on who the unit is and how long its blocks are.",
+		.advice = "Let the target show the same everywhere, then: hawser rescan.",
+	},
+	[EVENT_SIZE_DIFFERS] = {
+		.name = "size-differs",
+		.message_id = "64e63bae947245cd8dbd9466cda1ced1",
+		.severity = LOG_WARNING,
+		.verdicts = VERDICT_CAP,
+		.numbers = {"bytes"},
+		.text = "map {map}: its paths report different sizes; its device stays at {reason} until they "
+			"agree",
+		.meaning = "The unit was resized, and not every portal of the target shows it yet. A path that "
+			"reports less than another one carries nothing.",
+		.advice = "It passes when the target is through with it; 'hawser paths' tells what each reports.",
+	},
+	[EVENT_SHRINK_REFUSED] = {
+		.name = "shrink-refused",
+		.message_id = "732e07d7614d469fa9827f195e64232c",
+		.severity = LOG_ERR,
+		.verdicts = VERDICT_CAP,
+		.numbers = {"bytes", "new-bytes"},
+		.text = "map {map}: the unit has shrunk, and its device keeps its size because it is in use: "
+			"{reason}; what lies behind the end fails",
+		.meaning = "A device in use does not shrink. It does when nobody uses it any more.",
+		.advice = "Let the target give the unit its old size again: what was behind the end is lost else.",
+	},
+	[EVENT_RESIZED] = {
+		.name = "resized",
+		.message_id = "bbe1afa30a88478ca3d6d79c253b4911",
+		.severity = LOG_NOTICE,
+		.verdicts = VERDICT_CAP,
+		.numbers = {"old-bytes", "bytes"},
+		.text = "map {map}: the unit has {reason}, and so has its device",
+		.meaning = "All paths report the new size, and the kernel knows of it.",
+		.advice = "File systems do not grow by themselves: resize2fs, xfs_growfs.",
+	},
+	[EVENT_RESIZE_FAILED] = {
+		.name = "resize-failed",
+		.message_id = "ea722e1b154843739d9504644dc4fb62",
+		.severity = LOG_ERR,
+		.verdicts = VERDICT_CAP,
+		.numbers = {"bytes"},
+		.text = "map {map}: the unit has another size, and its device stays as it is: {reason}",
+		.meaning = "The kernel did not take the new size.",
+		.advice = "It has it after a logout and a login.",
 	},
 	[EVENT_MAP_CHANGED] = {
 		.name = "map-changed",

@@ -20,22 +20,26 @@ struct session_host;
 
 struct inventory_unit {
 	uint64_t lun;
-	bool listed; /* false: only known from before, and probed nevertheless */
+	bool listed;	 /* false: only known from before, and probed nevertheless */
+	bool brief;	 /* see probe_start_brief() */
+	uint32_t doubts; /* of its nexus when the probe began: more by now, and it saw too little */
 	enum probe_verdict verdict;
 	struct unit unit;
 	char text[160]; /* why it is no disk, or cannot be used */
 };
 
 struct inventory_settings {
-	const uint64_t *known; /* LUNs that the session showed before; copied */
-	size_t known_count;
-	bool only_changes; /* nothing is probed when the list is the known one */
+	const uint64_t *known;		/* LUNs that the session showed before; copied */
+	size_t known_count, used_count; /* the first of them are in use */
+	/* A short look: is what is used still the same, and is the list the known one? */
+	bool only_changes;
+	bool only_used; /* with only_changes: the target is not asked for its list */
 };
 
 /* Valid during done(). */
 struct inventory_result {
 	int error;	/* -errno when the list of units could not be had */
-	bool unchanged; /* with only_changes: @units is empty */
+	bool unchanged; /* with only_changes: @units are those in use */
 	const struct inventory_unit *units;
 	size_t count;
 };

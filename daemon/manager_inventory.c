@@ -69,8 +69,7 @@ static int poll_units(struct sd_event_source *source, uint64_t now_us, void *use
 	list_for_each (session, &manager->sessions, link) {
 		struct managed_session *managed = managed_of(session);
 
-		if (manager->config.inventory_poll_ms > 0 && managed->scanned &&
-		    scans_by_itself(managed))
+		if (manager->config.inventory_poll_ms > 0 && managed->scanned)
 			look(managed, !misses_unit(managed));
 	}
 	manager_poll_units(manager);
@@ -168,14 +167,32 @@ static void unit_is_back(struct unit_view *unit)
 	unit->told = unit->held = false;
 }
 
-static void unit_resized(struct managed_session *managed, struct unit_view *unit)
+static void unit_reformatted(struct managed_session *managed, struct unit_view *unit)
 {
 	struct map_path *path = map_path_of(unit->path);
 
+	path->seen = false;
 	if (unit->path->state != PATH_QUARANTINED)
 		manager_event(managed->manager, OBJECT_PATH, unit->path, EVENT_WRONG_UNIT,
-			      "the unit has another size");
-	map_path_quarantine(path, "the unit has another size");
+			      "the unit has another block size");
+	map_path_quarantine(path, "the unit has another block size");
+}
+
+static void unit_found(struct managed_session *managed, struct unit_view *unit,
+		       const struct inventory_unit *found)
+{
+	struct map_path *path = map_path_of(unit->path);
+
+	unit_is_back(unit);
+	map_path_set_port(path, &found->unit.limits);
+	if (found->unit.limits.access) { /* its size is for another time */
+		path->seen = false;
+		map_path_verified(path, found->doubts);
+		return;
+	}
+	unit->unit.limits.blocks = found->unit.limits.blocks;
+	if (manager_note_size(managed->manager, path, found->unit.limits.blocks))
+		map_path_verified(path, found->doubts);
 }
 
 static void check_path(struct managed_session *managed, struct unit_view *unit,
@@ -187,15 +204,15 @@ static void check_path(struct managed_session *managed, struct unit_view *unit,
 
 	switch (verdict) {
 	case UNIT_SAME:
-		unit_is_back(unit);
-		map_path_set_port(path, &found->unit.limits);
-		map_path_verified(path);
-		break;
 	case UNIT_RESIZED:
-		unit_resized(managed, unit);
+		unit_found(managed, unit, found);
+		break;
+	case UNIT_REFORMATTED:
+		unit_reformatted(managed, unit);
 		break;
 	case UNIT_GONE:
 	case UNIT_OTHER:
+		path->seen = false;
 		unit_lost(managed, unit, verdict);
 		break;
 	default:
@@ -251,6 +268,8 @@ static void reconcile_unit(struct managed_session *managed, const struct invento
 		check_path(managed, unit, found);
 		return;
 	}
+	if (found->brief)
+		return;
 	if (!found->listed) {
 		if (unit)
 			forget_unit(unit);
@@ -297,7 +316,8 @@ static bool is_settling(const struct managed_session *managed)
 
 	list_for_each (unit, &managed->supervisor->view.units, link)
 		if (unit->path && (map_path_of(unit->path)->leaving ||
-				   device_of(unit->path->map)->stage == DISK_CREATING))
+				   device_of(unit->path->map)->stage == DISK_CREATING ||
+				   device_of(unit->path->map)->stage == DISK_RESIZING))
 			return true;
 	return false;
 }
@@ -323,8 +343,6 @@ static void on_inventory(const struct inventory_result *result, void *userdata)
 
 	managed->inventory = NULL;
 	managed->scan_again = false;
-	if (result->unchanged && !again)
-		return;
 	if (result->error < 0) {
 		error_set(&failure, ERROR_FAILED, "the target's units cannot be listed: %s",
 			  strerror(-result->error));
@@ -333,6 +351,8 @@ static void on_inventory(const struct inventory_result *result, void *userdata)
 	}
 	for (size_t i = 0; i < result->count; i++)
 		reconcile_unit(managed, &result->units[i]);
+	if (result->unchanged && !again)
+		return;
 	managed->scanned = true;
 	manager_notify_changed(managed->manager, OBJECT_SESSION, session);
 	error_clear(&managed->look_error);
@@ -347,7 +367,10 @@ static void on_inventory(const struct inventory_result *result, void *userdata)
 static void look(struct managed_session *managed, bool only_changes)
 {
 	struct session_view *session = &managed->supervisor->view;
-	struct inventory_settings settings = {.only_changes = only_changes};
+	struct inventory_settings settings = {
+		.only_changes = only_changes,
+		.only_used = only_changes && !scans_by_itself(managed),
+	};
 	owned_memory uint64_t *known = NULL;
 	struct unit_view *unit;
 	size_t count = 0;
@@ -363,7 +386,11 @@ static void look(struct managed_session *managed, bool only_changes)
 	known = calloc(count + 1, sizeof(*known));
 	settings.known = known;
 	list_for_each (unit, &session->units, link)
-		if (known)
+		if (known && unit->path)
+			known[settings.used_count++] = unit->lun;
+	settings.known_count = settings.used_count;
+	list_for_each (unit, &session->units, link)
+		if (known && !unit->path)
 			known[settings.known_count++] = unit->lun;
 	if (!known || inventory_start(managed->supervisor->host, managed->manager->home, &settings,
 				      on_inventory, managed, &managed->inventory) < 0)

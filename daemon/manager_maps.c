@@ -135,6 +135,8 @@ static void on_device_changed(struct map_device *device, void *userdata)
 	}
 	if (device->stage == DISK_LIVE && !device->named)
 		device_names(device, true);
+	if (device->stage == DISK_LIVE)
+		manager_check_size(manager, device, NULL);
 	manager_notify_changed(manager, OBJECT_MAP, &device->view);
 	manager_notify_changed(manager, OBJECT_MANAGER, manager);
 	manager_check_rescans(manager);
@@ -275,6 +277,7 @@ static void on_path_removed(struct map_path *path, void *userdata)
 		device->ending = true;
 		map_device_withdraw(device, true, on_withdrawn_empty, manager);
 	} else {
+		manager_check_size(manager, device, NULL);
 		manager_notify_changed(manager, OBJECT_MAP, &device->view);
 	}
 	if (managed_of(session)->leaving)
@@ -295,6 +298,25 @@ static bool concerns_the_portals(uint8_t asc, uint8_t ascq)
 	return asc == 0x3f && ascq >= 0x12 && ascq <= 0x14;
 }
 
+/*
+ * Any LUN of it may be another unit's by now, and the first REPORT LUNS ends the unit attentions of
+ * those that have carried no command since (SPC-4 §6.33).
+ */
+static void doubt_target(struct manager *manager, const char *target)
+{
+	struct session_view *session;
+	struct unit_view *unit;
+
+	list_for_each (session, &manager->sessions, link) {
+		if (strcmp(session->target, target) != 0)
+			continue;
+		list_for_each (unit, &session->units, link)
+			if (unit->path)
+				map_path_doubt(map_path_of(unit->path),
+					       "the target's units have changed");
+	}
+}
+
 static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void *userdata)
 {
 	char text[8];
@@ -308,12 +330,30 @@ static void on_attention(struct map_path *path, uint8_t asc, uint8_t ascq, void 
 			      .reason = text,
 			      .numbers = {asc, ascq},
 		      });
-	if (concerns_the_portals(asc, ascq))
+	if (concerns_the_portals(asc, ascq)) {
 		manager_rediscover(userdata, path->view.session, NULL, NULL);
-	else if (concerns_the_target(asc, ascq))
+	} else if (concerns_the_target(asc, ascq)) {
+		doubt_target(userdata, path->view.session->target);
 		manager_scan_target(userdata, path->view.session->target);
-	else
+	} else {
 		manager_scan(managed_of(path->view.session));
+	}
+}
+
+static void on_path_doubted(struct map_path *path, void *userdata)
+{
+	manager_scan(managed_of(path->view.session));
+}
+
+static void on_device_growing(struct map_device *device, void *userdata)
+{
+	manager_save_map(userdata, device);
+}
+
+static void on_device_resized(struct map_device *device, uint64_t old_blocks, int error,
+			      const char *step, void *userdata)
+{
+	manager_device_resized(userdata, device, old_blocks, error, step);
 }
 
 static bool on_may_carry(struct map_path *path, void *userdata)
@@ -345,6 +385,9 @@ static const struct map_device_ops map_device_ops = {
 	.save = on_save,
 	.withdrawn = on_device_withdrawn,
 	.live = on_device_live,
+	.growing = on_device_growing,
+	.resized = on_device_resized,
+	.path_doubted = on_path_doubted,
 	.changed = on_device_changed,
 	.state_changed = on_map_state,
 	.path_changed = on_path_changed,
@@ -419,6 +462,22 @@ struct map_device *manager_make_map(struct manager *manager, const struct record
 	return device;
 }
 
+/* Can it be the unit that the device is of? Its size is another matter: manager_sizes.c. */
+static bool differs(const struct map_device *device, const struct unit_view *unit)
+{
+	const struct unit *expected = &device->view.unit;
+
+	return !unit_identity_equal(&expected->identity, &unit->unit.identity) ||
+	       (!unit->unit.limits.access &&
+		expected->limits.block_size != unit->unit.limits.block_size);
+}
+
+/* Through a port that does no I/O now, nobody knows. */
+static bool fits(const struct map_device *device, const struct unit_limits *limits)
+{
+	return limits->access || manager_size_fits(device, limits->blocks);
+}
+
 void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 {
 	struct manager *manager = managed->manager;
@@ -434,10 +493,11 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 		manager_rescan_later(managed); /* nobody knows its size */
 		return;
 	}
-	if (device && !unit->unit.limits.access &&
-	    !unit_geometry_equal(&device->view.unit.limits, &unit->unit.limits)) {
-		manager_event(manager, OBJECT_SESSION, unit->session, EVENT_GEOMETRY_DIFFERS, "%s",
-			      unit->unit.identity.wwid);
+	if (device && differs(device, unit)) {
+		if (!unit->told)
+			manager_event(manager, OBJECT_SESSION, unit->session,
+				      EVENT_GEOMETRY_DIFFERS, "%s", unit->unit.identity.wwid);
+		unit->told = true;
 		return;
 	}
 	if (!device)
@@ -450,7 +510,7 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 				node_path_weight(unit->session->node
 							 ? unit->session->node->record
 							 : manager->config.node_defaults),
-				&unit->unit.limits, &path);
+				&unit->unit.limits, !fits(device, &unit->unit.limits), &path);
 	if (r < 0) {
 		log_error("map %s: %s", device->view.name, strerror(-r));
 		return;
@@ -458,6 +518,9 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 	unit->path = &path->view;
 	manager_notify_added(manager, OBJECT_PATH, &path->view);
 	manager_event(manager, OBJECT_PATH, &path->view, EVENT_PATH_ADDED, NULL);
+	path->agreed = !path->waits && !unit->unit.limits.access;
+	if (!unit->unit.limits.access)
+		manager_note_size(manager, path, unit->unit.limits.blocks);
 	manager_notify_changed(manager, OBJECT_MAP, &device->view);
 	if (device->named)
 		device_names(device, true);
@@ -487,9 +550,11 @@ void manager_session_lost(struct managed_session *managed, const char *reason, b
 		if (!unit->path)
 			continue;
 		manager_reservation_path_lost(map_path_of(unit->path));
+		map_path_of(unit->path)->seen = false;
 		map_path_lost(map_path_of(unit->path), reason);
 		if (fenced)
 			map_path_fenced(map_path_of(unit->path));
+		manager_check_size(managed->manager, device_of(unit->path->map), NULL);
 	}
 }
 
@@ -524,7 +589,7 @@ bool manager_units_settled(struct managed_session *managed, struct error *error)
 			error_set(error, ERROR_FAILED,
 				  "logged in, but a path to %s is not used, because it %s",
 				  device->view.name, unit->path->state_reason);
-		else if (unit->path->state == PATH_VERIFY)
+		else if (unit->path->state == PATH_VERIFY && !map_path_of(unit->path)->waits)
 			return false;
 		if (device->stage == DISK_CREATING)
 			return false;

@@ -6,8 +6,9 @@
  * What the files of the manager share: manager.c (life, observers, look-ups), manager_nodes.c
  * (records), manager_login.c and manager_logout.c (the operations), manager_moved.c,
  * manager_sessions.c (what supervisors tell), manager_inventory.c (what sessions show),
- * manager_maps.c (units into maps), manager_links.c (network interfaces), manager_statistics.c,
- * manager_reservations.c, manager_discovery.c and manager_records.c (other records),
+ * manager_maps.c (units into maps), manager_sizes.c (their sizes), manager_links.c (network
+ * interfaces), manager_statistics.c, manager_reservations.c, manager_discovery.c and
+ * manager_records.c (other records),
  * manager_groups.c (path groups by hand). Nobody else includes this.
  */
 
@@ -254,6 +255,23 @@ void manager_reservation_path_removed(struct map_path *path);
 void manager_reservation_attention(struct map_path *path, uint8_t asc, uint8_t ascq);
 void manager_reservation_conflict(struct map_path *path);
 void manager_reservation_fence_wanted(struct map_path *path);
+/* manager_sizes.c */
+/**
+ * manager_note_size() - the right unit answered behind @path, with so many blocks
+ * Return: the path may carry I/O
+ */
+bool manager_note_size(struct manager *manager, struct map_path *path, uint64_t blocks);
+/**
+ * manager_check_size() - some path came or went, or the device can be resized now
+ * @looked: a path that is being looked at just now; may be NULL
+ */
+void manager_check_size(struct manager *manager, struct map_device *device,
+			const struct map_path *looked);
+/** manager_size_fits() - would a new path that reports @blocks agree with those there are? */
+bool manager_size_fits(const struct map_device *device, uint64_t blocks);
+/** manager_device_resized() - see struct map_device_ops */
+void manager_device_resized(struct manager *manager, struct map_device *device, uint64_t old_blocks,
+			    int error, const char *step);
 
 /* manager_links.c */
 void manager_watch_links(struct manager *manager);

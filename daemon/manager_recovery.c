@@ -111,6 +111,9 @@ static void state_of(const struct manager *manager, const struct map_device *dev
 		.node = *disk_node(device->disk),
 		.unit = device->view.unit,
 	};
+	/* What the device has, or has in a moment: the next hawserd catches up. */
+	if (device->resize_blocks > state->unit.limits.blocks)
+		state->unit.limits.blocks = device->resize_blocks;
 	text_copy(state->name, sizeof(state->name), device->view.name);
 	text_copy(state->exporter, sizeof(state->exporter), disk_exporter(device->disk));
 	save_waits(state, manager, device);

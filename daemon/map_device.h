@@ -10,6 +10,7 @@
 
 #include "block/disk.h"
 #include "daemon/map_reservation.h"
+#include "daemon/size_agreement.h"
 #include "daemon/views.h"
 #include "multipath/map.h"
 
@@ -23,7 +24,8 @@ enum disk_stage {
 	DISK_NONE,
 	DISK_CREATING,
 	DISK_LIVE,
-	DISK_FAILED, /* disk_error says why; the map works, nobody can use it */
+	DISK_RESIZING, /* it goes on meanwhile */
+	DISK_FAILED,   /* disk_error says why; the map works, nobody can use it */
 	DISK_REMOVING,
 };
 
@@ -42,6 +44,13 @@ struct map_path {
 	unsigned verifications;
 	bool withheld; /* until map_path_admit(): what may_carry() said when it was added */
 	struct reservation_path reservation; /* the owner's */
+	uint32_t doubts;		     /* of its nexus, when it was verified last */
+	/* what the owner knows of the unit's size through it */
+	uint64_t blocks; /* as last told there */
+	bool seen;	 /* since its session logged in */
+	bool waits;	 /* it reports too few blocks, and carries nothing */
+	bool agreed;	 /* it was seen to agree with the others */
+	bool size_told;	 /* its reason tells of its size */
 };
 
 struct map_device_ops {
@@ -49,6 +58,11 @@ struct map_device_ops {
 	void (*withdrawn)(struct map_device *device, void *userdata);
 	/** the block device is there, and the unit was not asked for anything yet: keep it now */
 	void (*live)(struct map_device *device, void *userdata);
+	/** it will have more blocks in a moment: device->resize_blocks */
+	void (*growing)(struct map_device *device, void *userdata);
+	/** after map_device_resize(); @step: what failed, with @error */
+	void (*resized)(struct map_device *device, uint64_t old_blocks, int error, const char *step,
+			void *userdata);
 	/** the view, the device or its stage changed */
 	void (*changed)(struct map_device *device, void *userdata);
 	/** @from: map state before; changed() was called */
@@ -59,6 +73,8 @@ struct map_device_ops {
 	/** which paths there are is about to change, or which of them is settled: what is saved
 	 * of them must be true before any I/O is on its way, and so when this returns */
 	void (*save)(struct map_device *device, void *userdata);
+	/** it was verified, and put in question meanwhile: look again */
+	void (*path_doubted)(struct map_path *path, void *userdata);
 	/** @path is gone; freed after the call */
 	void (*path_removed)(struct map_path *path, void *userdata);
 	/**
@@ -96,6 +112,11 @@ struct map_device {
 	struct map_reservation *reservation; /* the owner's */
 	bool registered;		     /* see map_set_reservation() */
 	int write_error;
+	/* what is known of its size: the owner keeps this, too */
+	enum size_verdict size_verdict;
+	uint64_t size_blocks, size_since_us;
+	bool resize_failed;
+	uint64_t resize_blocks; /* while it is resized: to what */
 };
 
 /**
@@ -116,15 +137,22 @@ void map_device_free(struct map_device *device);
  * @host: its session; stays until path_removed()
  * @weight: see path_set_weight()
  * @limits: what its probe has found
+ * @waits: it is not to be used before map_path_verified()
  * Return: 0 or -errno; the path is in the view at once and becomes active in a moment
  */
 int map_device_add_path(struct map_device *device, struct session_view *session,
 			struct session_host *host, uint64_t lun, unsigned weight,
-			const struct unit_limits *limits, struct map_path **ret);
+			const struct unit_limits *limits, bool waits, struct map_path **ret);
 
 /** map_path_set_port() - before map_path_verified(), for which it counts: what a probe has found */
 void map_path_set_port(struct map_path *path, const struct unit_limits *limits);
-void map_path_verified(struct map_path *path);
+/**
+ * map_path_verified() - the right unit answers behind it
+ * @doubts: struct nexus's when whoever verified it began; when there are more by now it is not used
+ */
+void map_path_verified(struct map_path *path, uint32_t doubts);
+/** map_path_doubt() - see path_doubt_identity() */
+void map_path_doubt(struct map_path *path, const char *reason);
 /** map_path_ask_settled() - is it? Then save() is called, unless it is verified before */
 void map_path_ask_settled(struct map_path *path);
 /** map_path_admit() - what map_path_verified() put off: it may carry I/O */
@@ -172,6 +200,18 @@ int map_device_switch_group(struct map_device *device, unsigned number,
 
 /** map_device_expose() - make the block device; changed() tells when it is live, or failed */
 void map_device_expose(struct map_device *device);
+
+/**
+ * map_device_resize() - the unit has @blocks now; nothing happens while the device is being made,
+ *                       resized or taken away: changed() tells when to try again
+ */
+void map_device_resize(struct map_device *device, uint64_t blocks);
+
+/**
+ * map_device_give_up() - every request ends with EIO, those on a wire when they come back, and so
+ *                        will all that come: the device is about to be taken away by force
+ */
+void map_device_give_up(struct map_device *device);
 
 /**
  * map_device_withdraw() - take the block device away

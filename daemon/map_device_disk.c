@@ -25,7 +25,10 @@ struct disk_work {
 	int error;
 	char step[64];
 	bool force;
+	bool withdraw; /* once it is resized */
+	bool insisted; /* by force after all, if need be */
 	bool adopted;
+	uint64_t blocks;
 	struct disk_node node; /* to adopt */
 	int fds[DISK_KEPT_MAX];
 	unsigned fd_count;
@@ -94,6 +97,21 @@ static void expose_end(struct disk_work *work)
 	device->ops->changed(device, device->userdata);
 }
 
+/* A resize that the process before this one did not live to end. */
+static void catch_up_size(struct disk_work *work)
+{
+	struct map_device *device = work->device;
+	const struct unit_limits *limits = &device->view.unit.limits;
+	uint64_t size_bytes;
+
+	if (disk_size(device->disk, &size_bytes) < 0 ||
+	    size_bytes == limits->blocks * limits->block_size)
+		return;
+	if (disk_resize(device->disk, limits->blocks) < 0)
+		log_warning("map %s: its device has another size than its unit: %s",
+			    device->view.name, disk_last_step());
+}
+
 /* Set-up failed half-way: what was prepared is served already and must be stopped there. */
 static void expose_undone(struct job *job)
 {
@@ -157,6 +175,8 @@ static void live_work(struct job *job)
 
 	if (r < 0)
 		disk_work_failed(work, r);
+	else if (work->adopted)
+		catch_up_size(work);
 	job_done(job);
 }
 
@@ -267,11 +287,19 @@ const struct disk_node *map_device_adopted_node(const struct map_device *device)
 	return &device->adopted;
 }
 
+static void withdraw_begin(struct disk_work *work);
+
 static void withdraw_end(struct disk_work *work)
 {
 	struct map_device *device = work->device;
 	struct withdraw_waiter *waiter;
 
+	if (work->error < 0 && work->insisted && !work->force) {
+		work->error = 0;
+		work->force = true;
+		withdraw_begin(work);
+		return;
+	}
 	device->disk_work = NULL;
 	if (work->error < 0) {
 		device->stage = DISK_LIVE;
@@ -330,6 +358,59 @@ static void fail_all_finished(struct job *job)
 	disk_work_next(disk_work_of(job), true, withdraw_work, withdraw_finished);
 }
 
+static void withdraw_begin(struct disk_work *work)
+{
+	work->device->stage = DISK_REMOVING;
+	if (work->force)
+		disk_work_next(work, false, fail_all_work, fail_all_finished);
+	else
+		disk_work_next(work, true, withdraw_work, withdraw_finished);
+}
+
+/* Behind the back of what is under way, which may wait for a request that cannot end otherwise. */
+struct give_up {
+	struct job job;
+	struct map *map;
+};
+
+static void give_up_work(struct job *job)
+{
+	map_fail_all(container_of(job, struct give_up, job)->map, -EIO);
+	job_done(job);
+}
+
+static void give_up_finished(struct job *job)
+{
+	free(container_of(job, struct give_up, job));
+}
+
+void map_device_give_up(struct map_device *device)
+{
+	struct give_up *work = calloc(1, sizeof(*work));
+
+	if (!work)
+		return;
+	work->map = device->map;
+	work->job.work = give_up_work;
+	work->job.finished = give_up_finished;
+	job_send(&work->job, worker_mailbox(device->worker), device->home);
+}
+
+/* Something is under way: a resize, after which it is taken away, or this very thing. */
+static void withdraw_later(struct disk_work *work, bool force)
+{
+	struct map_device *device = work->device;
+
+	if (device->stage == DISK_RESIZING) {
+		work->withdraw = true;
+		work->force |= force;
+	}
+	if (!force || work->insisted)
+		return;
+	work->insisted = true;
+	map_device_give_up(device);
+}
+
 void map_device_withdraw(struct map_device *device, bool force,
 			 void (*done)(struct map_device *device, int error, void *userdata),
 			 void *userdata)
@@ -356,6 +437,7 @@ void map_device_withdraw(struct map_device *device, bool force,
 	waiter->userdata = userdata;
 	if (device->disk_work) {
 		list_append(&work->waiters, &waiter->link);
+		withdraw_later(work, force);
 		return;
 	}
 	work->device = device;
@@ -363,16 +445,115 @@ void map_device_withdraw(struct map_device *device, bool force,
 	list_init(&work->waiters);
 	list_append(&work->waiters, &waiter->link);
 	device->disk_work = work;
-	device->stage = DISK_REMOVING;
-	if (force)
-		disk_work_next(work, false, fail_all_work, fail_all_finished);
-	else
-		disk_work_next(work, true, withdraw_work, withdraw_finished);
+	withdraw_begin(work);
+}
+
+/* --- another size --- */
+
+/* The map counts in blocks of its unit, and waits for nobody. */
+struct new_limits {
+	struct job job;
+	struct map *map;
+	uint64_t blocks;
+};
+
+static void new_limits_work(struct job *job)
+{
+	struct new_limits *work = container_of(job, struct new_limits, job);
+	struct unit_limits limits = map_unit(work->map)->limits;
+
+	limits.blocks = work->blocks;
+	map_set_limits(work->map, &limits);
+	job_done(job);
+}
+
+static void new_limits_finished(struct job *job)
+{
+	free(container_of(job, struct new_limits, job));
+}
+
+static void set_blocks(struct map_device *device, uint64_t blocks)
+{
+	struct new_limits *work = calloc(1, sizeof(*work));
+
+	device->view.unit.limits.blocks = blocks;
+	if (!work)
+		return;
+	work->map = device->map;
+	work->blocks = blocks;
+	work->job.work = new_limits_work;
+	work->job.finished = new_limits_finished;
+	job_send(&work->job, worker_mailbox(device->worker), device->home);
+}
+
+static void resize_end(struct disk_work *work)
+{
+	struct map_device *device = work->device;
+	uint64_t old_blocks = device->view.unit.limits.blocks;
+
+	if (work->error == 0)
+		set_blocks(device, work->blocks);
+	device->resize_blocks = 0;
+	device->disk_work = NULL;
+	device->stage = DISK_LIVE;
+	device->ops->resized(device, old_blocks, work->error, work->step, device->userdata);
+	device->ops->changed(device, device->userdata);
+}
+
+static void resize_finished(struct job *job)
+{
+	struct disk_work *work = disk_work_of(job);
+	struct map_device *device = work->device;
+
+	if (work->withdraw) {
+		/* It is taken away: its size does not matter any more. */
+		work->error = 0;
+		device->resize_blocks = 0;
+		withdraw_begin(work);
+		return;
+	}
+	resize_end(work);
+	free(work);
+}
+
+static void resize_work(struct job *job)
+{
+	struct disk_work *work = disk_work_of(job);
+	int r = disk_resize(work->device->disk, work->blocks);
+
+	if (r < 0)
+		disk_work_failed(work, r);
+	job_done(job);
+}
+
+void map_device_resize(struct map_device *device, uint64_t blocks)
+{
+	struct disk_work *work;
+	uint64_t old_blocks = device->view.unit.limits.blocks;
+
+	if (device->stage == DISK_NONE || device->stage == DISK_FAILED) {
+		set_blocks(device, blocks);
+		device->ops->resized(device, old_blocks, 0, "", device->userdata);
+		return;
+	}
+	if (device->disk_work)
+		return;
+	work = calloc(1, sizeof(*work));
+	if (!work)
+		return; /* looked at again */
+	work->device = device;
+	work->blocks = device->resize_blocks = blocks;
+	list_init(&work->waiters);
+	device->disk_work = work;
+	device->stage = DISK_RESIZING;
+	if (blocks > old_blocks)
+		device->ops->growing(device, device->userdata);
+	disk_work_next(work, true, resize_work, resize_finished);
 }
 
 void map_device_holders(const struct map_device *device, char *text, size_t size_bytes)
 {
 	text[0] = '\0';
-	if (device->stage == DISK_LIVE)
+	if (device->stage == DISK_LIVE || device->stage == DISK_RESIZING)
 		disk_holders(device->disk, text, size_bytes);
 }

@@ -27,6 +27,7 @@ struct path_call {
 	char reason[160];
 	bool held, settled;
 	unsigned verifications; /* when this was asked */
+	uint32_t doubts;	/* that who verified it knew of */
 	int error;
 };
 
@@ -47,8 +48,9 @@ static void path_call_send(struct map_path *path, void (*work)(struct job *job),
 	}
 	call->path = path;
 	call->session = session;
-	call->held = path->device->held || path->withheld;
+	call->held = path->device->held || path->withheld || path->waits;
 	call->port = path->port;
+	call->doubts = path->doubts;
 	call->verifications = path->verifications;
 	text_copy(call->reason, sizeof(call->reason), reason ? reason : "");
 	call->job.work = work;
@@ -107,7 +109,7 @@ void map_path_set_port(struct map_path *path, const struct unit_limits *limits)
 
 int map_device_add_path(struct map_device *device, struct session_view *session,
 			struct session_host *host, uint64_t lun, unsigned weight,
-			const struct unit_limits *limits, struct map_path **ret)
+			const struct unit_limits *limits, bool waits, struct map_path **ret)
 {
 	struct map_path *path = calloc(1, sizeof(*path));
 	char sid[16], number[32];
@@ -122,7 +124,8 @@ int map_device_add_path(struct map_device *device, struct session_view *session,
 	path->view.lun_number = lun_number(lun);
 	path->view.state = PATH_VERIFY;
 	map_path_set_port(path, limits);
-	path->verified_held = device->held;
+	path->verified_held = device->held && !waits;
+	path->waits = waits;
 	path->view.since_us = clock_realtime_us();
 	snprintf(sid, sizeof(sid), "%u", session->sid);
 	snprintf(number, sizeof(number), "%016llx", (unsigned long long)lun);
@@ -142,12 +145,27 @@ static void path_verified_work(struct job *job)
 {
 	struct path_call *call = container_of(job, struct path_call, job);
 
-	/* The session may have gone down again since it was looked at. */
-	if (call->path->path && call->path->nexus->up) {
+	/*
+	 * The session may have gone down again since it was looked at, or the unit may have said
+	 * that it is another.
+	 */
+	if (call->path->path && call->path->nexus->doubts != call->doubts) {
+		call->error = -ESTALE;
+	} else if (call->path->path && call->path->nexus->up) {
 		path_set_port(call->path->path, &call->port);
 		path_verified(call->path->path);
 	}
 	job_done(job);
+}
+
+static void path_verified_finished(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+	struct map_path *path = call->path;
+
+	if (call->error == -ESTALE && !path->leaving)
+		path->device->ops->path_doubted(path, path->device->userdata);
+	free(call);
 }
 
 /* It is about to carry I/O again. */
@@ -160,8 +178,9 @@ static void path_unsettle(struct map_path *path)
 	path->device->ops->save(path->device, path->device->userdata);
 }
 
-void map_path_verified(struct map_path *path)
+void map_path_verified(struct map_path *path, uint32_t doubts)
 {
+	path->doubts = doubts;
 	if (path->device->held) {
 		path->verified_held = true;
 		return;
@@ -173,8 +192,10 @@ void map_path_verified(struct map_path *path)
 void map_path_admit(struct map_path *path)
 {
 	path->withheld = false;
+	if (path->waits)
+		return; /* it is verified when that is over */
 	path_unsettle(path);
-	path_call_send(path, path_verified_work, path_call_free, NULL, NULL);
+	path_call_send(path, path_verified_work, path_verified_finished, NULL, NULL);
 }
 
 static void path_suspend_work(struct job *job)
@@ -184,6 +205,12 @@ static void path_suspend_work(struct job *job)
 	if (call->path->path)
 		path_doubt_identity(call->path->path, call->reason);
 	job_done(job);
+}
+
+void map_path_doubt(struct map_path *path, const char *reason)
+{
+	path->verified_held = false;
+	path_call_send(path, path_suspend_work, path_call_free, NULL, reason);
 }
 
 void map_path_suspend(struct map_path *path, const char *reason)
@@ -247,7 +274,7 @@ void map_device_release(struct map_device *device)
 		struct map_path *path = container_of(view, struct map_path, view);
 
 		if (path->verified_held)
-			map_path_verified(path);
+			map_path_verified(path, path->doubts);
 		path->verified_held = false;
 	}
 }

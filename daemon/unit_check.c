@@ -15,7 +15,9 @@ static enum unit_verdict check_found(const struct unit *expected, const struct u
 {
 	if (!unit_identity_equal(&expected->identity, &found->identity))
 		return UNIT_OTHER;
-	return unit_geometry_equal(&expected->limits, &found->limits) ? UNIT_SAME : UNIT_RESIZED;
+	if (expected->limits.block_size != found->limits.block_size)
+		return UNIT_REFORMATTED;
+	return expected->limits.blocks == found->limits.blocks ? UNIT_SAME : UNIT_RESIZED;
 }
 
 enum unit_verdict unit_check(const struct unit *expected, bool listed, enum probe_verdict verdict,

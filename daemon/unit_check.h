@@ -13,11 +13,12 @@
 #include "scsi/probe.h"
 
 enum unit_verdict {
-	UNIT_SAME,    /* the right one answers */
-	UNIT_UNKNOWN, /* nobody can tell now: look again */
-	UNIT_RESIZED, /* the right one, with another geometry */
-	UNIT_OTHER,   /* another unit has its LUN */
-	UNIT_GONE,    /* there is none behind its LUN any more */
+	UNIT_SAME,	  /* the right one answers */
+	UNIT_UNKNOWN,	  /* nobody can tell now: look again */
+	UNIT_RESIZED,	  /* the right one, with more or fewer blocks */
+	UNIT_REFORMATTED, /* the same, but its blocks have another length */
+	UNIT_OTHER,	  /* another unit has its LUN */
+	UNIT_GONE,	  /* there is none behind its LUN any more */
 	UNIT_VERDICT_COUNT,
 };
 

@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "iscsi/logical_unit.h"
 #include "iscsi/session_private.h"
+#include "scsi/nexus.h"
+#include "scsi/sense.h"
 #include "util/ring.h"
 
 typedef int session_handler(struct session *session, const struct bhs *bhs, const uint8_t *data,
@@ -35,6 +38,30 @@ static int session_data_in(struct session *session, const struct bhs *bhs, const
 	return r;
 }
 
+/*
+ * Nobody waits for it any more. But a unit attention is told once (SAM-5 §5.14), and whoever sends
+ * to that unit has to know of it.
+ */
+static void session_abandoned_response(struct session *session,
+				       const struct bhs_scsi_response *response,
+				       const uint8_t *data)
+{
+	struct task *task = session_find_sent(session, response->initiator_task_tag);
+	struct scsi_result result = {.outcome = SCSI_COMPLETED, .status = response->status};
+	struct logical_unit *unit;
+	struct scsi_sense sense;
+
+	if (!task || task->command)
+		return;
+	if (data && response->response == SCSI_RESPONSE_COMPLETED)
+		task_sense(response, data, &result);
+	sense = sense_of(&result);
+	unit = logical_units_find(&session->units, be64_get(task->lun));
+	session_answer_task(session, task);
+	if (unit && sense.valid && !sense.deferred && sense.key == SENSE_UNIT_ATTENTION)
+		nexus_attention(&unit->nexus, &result);
+}
+
 static int session_scsi_response(struct session *session, const struct bhs *bhs,
 				 const uint8_t *data, const char **why)
 {
@@ -44,7 +71,7 @@ static int session_scsi_response(struct session *session, const struct bhs *bhs,
 
 	session->statistics.scsirsp_pdus++;
 	if (!task) { /* aborted meanwhile, or abandoned */
-		session_abandoned_over(session, response->initiator_task_tag);
+		session_abandoned_response(session, response, data);
 		return 0;
 	}
 	/* RFC 7144 §5.2.1: it is nothing but a reserved field below level 2. */

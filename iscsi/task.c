@@ -274,12 +274,22 @@ int task_status_in_data(struct task *task, const struct bhs_data_in *data_in, co
 	return task_complete(task, data_in->flags, data_in->status, data_in->residual_count, why);
 }
 
+void task_sense(const struct bhs_scsi_response *response, const uint8_t *data,
+		struct scsi_result *result)
+{
+	struct reader reader = reader_of(data, pdu_data_length((const struct bhs *)response));
+	/* A SenseLength larger than the segment is cut, not believed. */
+	uint32_t length = reader_u16(&reader);
+
+	length = MIN(MIN(length, (uint32_t)reader.left), (uint32_t)sizeof(result->sense));
+	memcpy(result->sense, reader.at, length);
+	result->sense_length = (uint8_t)length;
+}
+
 int task_response(struct task *task, const struct bhs_scsi_response *response, const uint8_t *data,
 		  const char **why)
 {
 	struct scsi_result *result = &task->command->result;
-	struct reader reader = reader_of(data, pdu_data_length((const struct bhs *)response));
-	uint32_t sense_length;
 	int r;
 
 	if (response->response != SCSI_RESPONSE_COMPLETED) {
@@ -289,11 +299,7 @@ int task_response(struct task *task, const struct bhs_scsi_response *response, c
 		return 0;
 	}
 	r = task_complete(task, response->flags, response->status, response->residual_count, why);
-	if (r < 0 || !data)
-		return r;
-	/* A SenseLength larger than the segment is cut, not believed. */
-	sense_length = MIN((uint32_t)reader_u16(&reader), (uint32_t)reader.left);
-	result->sense_length = (uint8_t)MIN(sense_length, (uint32_t)sizeof(result->sense));
-	memcpy(result->sense, reader.at, result->sense_length);
-	return 0;
+	if (r == 0 && data)
+		task_sense(response, data, result);
+	return r;
 }

@@ -139,6 +139,10 @@ int task_status_in_data(struct task *task, const struct bhs_data_in *data_in, co
 int task_response(struct task *task, const struct bhs_scsi_response *response, const uint8_t *data,
 		  const char **why);
 
+/** task_sense() - the sense data of a response; @data as above, not NULL */
+void task_sense(const struct bhs_scsi_response *response, const uint8_t *data,
+		struct scsi_result *result);
+
 /**
  * task_check_data() - is all data of a task there whose status is known? For one in TASK_HELD;
  * otherwise the two above have asked

@@ -27,7 +27,8 @@ static const struct retry_rule wrong_unit = {
 	.meaning = "answered by another unit",
 };
 
-/* It may have, and where the answer came from before the unit said that it was changed is unknown. */
+/* It may have, and where the answer came from before the unit said that it was changed is unknown.
+ */
 static const struct retry_rule doubtful_unit = {
 	.verdict = {.action = RETRY_SAME_PATH},
 	.meaning = "answered by a unit that may be another",

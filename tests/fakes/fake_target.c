@@ -266,15 +266,7 @@ int fake_target_new(const char *script, struct fake_target **ret,
 	r = fake_script_run(target, script, problem);
 	if (r == 0) {
 		r = listen_on_all(&target->settings);
-		target->unit = fake_unit_new(target->settings.blocks, target->settings.block_size);
-		target->unit->physical_exponent = (uint8_t)target->settings.physical_exponent;
-		target->unit->read_only = target->settings.read_only;
-		target->unit->tells_resets = target->settings.attentions;
-		target->unit->tpgs = (uint8_t)target->settings.tpgs;
-		target->unit->transition_s = (uint8_t)target->settings.transition_s;
-		target->unit->port_group_count = target->settings.port_group_count;
-		memcpy(target->unit->port_groups, target->settings.port_groups,
-		       sizeof(target->unit->port_groups));
+		fake_units_new(target);
 		target->next_tag = target->settings.first_tag;
 	}
 	if (r == 0) {
@@ -343,7 +335,7 @@ void fake_target_free(struct fake_target *target)
 	free(target->record);
 	free_rules(target->rules);
 	fake_buffer_free(&target->complaints);
-	fake_unit_free(target->unit);
+	fake_units_free(target);
 	close(target->wake);
 	free(target);
 }
@@ -380,6 +372,11 @@ uint16_t fake_target_port(const struct fake_target *target, size_t index)
 struct fake_unit *fake_target_unit(struct fake_target *target)
 {
 	return target->unit;
+}
+
+struct fake_unit *fake_target_other(struct fake_target *target)
+{
+	return target->other;
 }
 
 static struct fake_pattern pattern_of(const char *text)

@@ -66,6 +66,8 @@ const char *fake_target_address(const struct fake_target *target, size_t index);
 uint16_t fake_target_port(const struct fake_target *target, size_t index);
 /** fake_target_unit() - its disk; only while no command is running */
 struct fake_unit *fake_target_unit(struct fake_target *target);
+/** fake_target_other() - the one that "swap" puts in its place */
+struct fake_unit *fake_target_other(struct fake_target *target);
 
 /** fake_target_count() - how many entries of the record fit @pattern, which must be a right one */
 unsigned fake_target_count(struct fake_target *target, const char *pattern);

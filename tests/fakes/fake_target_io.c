@@ -179,7 +179,7 @@ static void execute(struct fake_connection *connection, struct fake_task *task)
 	else if (be64_get(task->command.lun) != 0 && command.cdb[0] != 0xa0)
 		fake_sense(&command, false, false, 0x5, 0x25, 0x00);
 	else
-		fake_unit_execute(connection->target->unit, &command,
+		fake_unit_execute(fake_unit_behind(connection), &command,
 				  fake_origin_of(connection, &origin));
 	if (task->answer) {
 		command.result.status = (uint8_t)task->answer->numbers[0];

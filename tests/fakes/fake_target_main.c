@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/fakes/fake_target.h"
+#include "tests/fakes/fake_unit.h"
 #include "util/cleanup.h"
 
 static const char usage[] =
@@ -39,6 +40,19 @@ static void complain(const char *text)
 	fputs(text, stderr);
 }
 
+static void tell_unit(const char *name, const struct fake_unit *unit)
+{
+	printf("%s reads %u writes %u\n", name, unit->reads,
+	       unit->writes + unit->unmaps + unit->write_sames);
+}
+
+/* What has reached the disk, and the one that is none of ours. */
+static void tell_counts(struct fake_target *target)
+{
+	tell_unit("unit", fake_target_unit(target));
+	tell_unit("other", fake_target_other(target));
+}
+
 static char *read_file(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -55,13 +69,44 @@ static char *read_file(const char *path)
 	return text;
 }
 
+/* Lines that end with a backslash take effect with the next one, at once. */
+static void hear(struct fake_target *target, bool verbose)
+{
+	owned_memory char *line = NULL, *lines = NULL;
+	char problem[FAKE_TARGET_PROBLEM_MAX];
+	size_t size = 0, length = 0;
+	ssize_t n;
+
+	while ((n = getline(&line, &size, stdin)) > 0) {
+		bool more = n > 1 && line[n - 2] == '\\';
+
+		lines = realloc(lines, length + (size_t)n + 1);
+		if (!lines)
+			abort();
+		memcpy(lines + length, line, (size_t)n + 1);
+		length += (size_t)n;
+		if (more)
+			memcpy(lines + length - 2, "\n", 2);
+		if (!more && strcmp(lines, "count\n") == 0)
+			tell_counts(target);
+		else if (!more && fake_target_script(target, lines, problem) < 0)
+			fprintf(stderr, "fake_target: %s\n", problem);
+		if (more)
+			length--;
+		else
+			length = 0;
+		if (verbose)
+			puts("heard");
+		fflush(stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	owned_memory char *script = NULL, *line = NULL;
+	owned_memory char *script = NULL;
 	char problem[FAKE_TARGET_PROBLEM_MAX];
 	struct fake_target *target;
 	bool verbose = false;
-	size_t size = 0;
 	int option, r;
 
 	while ((option = getopt(argc, argv, "vh")) != -1) {
@@ -85,14 +130,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < fake_target_portals(target); i++)
 		printf("portal %s\n", fake_target_address(target, i));
 	fflush(stdout);
-	while (getline(&line, &size, stdin) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		if (fake_target_script(target, line, problem) < 0)
-			fprintf(stderr, "fake_target: %s\n", problem);
-		if (verbose)
-			puts("heard");
-		fflush(stdout);
-	}
+	hear(target, verbose);
 	r = *fake_target_complaints(target) ? 1 : 0;
 	fake_target_free(target);
 	return r;

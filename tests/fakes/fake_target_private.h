@@ -98,6 +98,9 @@ struct fake_portal {
 	uint16_t port, tag;
 	int fd;
 	char text[96];
+	/* how it shows the LUN */
+	uint32_t blocks, block_size; /* 0 = as the disk is; blocks of the disk's own size */
+	uint32_t swapped;	     /* another disk is there */
 };
 
 struct fake_settings {
@@ -203,7 +206,7 @@ struct fake_target {
 	int wake; /* eventfd */
 	bool stopping, running;
 	struct fake_settings settings;
-	struct fake_unit *unit;
+	struct fake_unit *unit, *other; /* the disk; what a portal can show in its place */
 	struct fake_rule *rules;
 	struct fake_connection *connections;
 	struct fake_ghost *ghosts;
@@ -289,6 +292,12 @@ void fake_order_take(struct fake_connection *connection, const struct bhs *bhs, 
 		     uint32_t length, const struct fake_order *order);
 void fake_order_plug(struct fake_connection *connection, uint32_t cmd_sn);
 void fake_order_free(struct fake_connection *connection);
+
+/* fake_target_units.c */
+void fake_units_new(struct fake_target *target);
+void fake_units_free(struct fake_target *target);
+/** fake_unit_behind() - what the portal of @connection shows, as it shows it */
+struct fake_unit *fake_unit_behind(const struct fake_connection *connection);
 
 /* fake_target_management.c */
 void fake_management(struct fake_connection *connection, const struct bhs *bhs);

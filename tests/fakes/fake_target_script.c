@@ -666,10 +666,41 @@ static const struct {
 	{"attentions", offsetof(struct fake_settings, attentions)},
 };
 
+/* What portals show: of one, or of all that there are. */
+static const struct {
+	const char *name;
+	size_t offset;
+} shown[] = {
+	{"size", offsetof(struct fake_portal, blocks)},
+	{"block-size", offsetof(struct fake_portal, block_size)},
+	{"swap", offsetof(struct fake_portal, swapped)},
+};
+
+static int set_shown(struct fake_target *target, struct words *words, size_t offset)
+{
+	struct fake_settings *settings = &target->settings;
+	uint32_t value, portal = 0;
+
+	if (set_number(words, &value) < 0)
+		return -EINVAL;
+	if (words->next < words->count && set_number(words, &portal) < 0)
+		return -EINVAL;
+	if (portal > settings->portal_count || value > settings->blocks)
+		return wrong(words, "no such portal, or too large", NULL);
+	for (uint32_t i = 0; i < settings->portal_count; i++)
+		if (portal == 0 || portal == i + 1)
+			*(uint32_t *)((char *)&settings->portals[i] + offset) = value;
+	return 0;
+}
+
 static int run_setting(struct fake_target *target, struct words *words, const char *word)
 {
 	struct fake_settings *settings = &target->settings;
 	uint32_t value;
+
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+		if (strcmp(shown[i].name, word) == 0)
+			return set_shown(target, words, shown[i].offset);
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (strcmp(numbers[i].name, word) == 0)

@@ -18,6 +18,10 @@ static const struct unit larger = {
 	.identity = {.wwid = "36001405aaaaaaaaaaaaaaaaaaaaaaaaa", .serial = "a"},
 	.limits = {.blocks = 2000, .block_size = 512},
 };
+static const struct unit reformatted = {
+	.identity = {.wwid = "36001405aaaaaaaaaaaaaaaaaaaaaaaaa", .serial = "a"},
+	.limits = {.blocks = 1000, .block_size = 4096},
+};
 static const struct unit other = {
 	.identity = {.wwid = "36001405bbbbbbbbbbbbbbbbbbbbbbbbb", .serial = "b"},
 	.limits = {.blocks = 1000, .block_size = 512},
@@ -44,6 +48,7 @@ static void every_verdict_of_a_probe_has_its_meaning(void **state)
 	} rows[] = {
 		{PROBE_FOUND, &expected, UNIT_SAME, UNIT_SAME},
 		{PROBE_FOUND, &larger, UNIT_RESIZED, UNIT_RESIZED},
+		{PROBE_FOUND, &reformatted, UNIT_REFORMATTED, UNIT_REFORMATTED},
 		{PROBE_FOUND, &other, UNIT_OTHER, UNIT_OTHER},
 		{PROBE_NO_DISK, &nothing, UNIT_GONE, UNIT_GONE},
 		{PROBE_NO_IDENTITY, &nothing, UNIT_OTHER, UNIT_GONE},

@@ -170,6 +170,51 @@ static void a_read_that_is_answered_while_it_is_let_go_counts_as_answered(void *
 	fixture_deinit(&f);
 }
 
+static unsigned attentions;
+
+static void count_attention(struct nexus_holder *holder, struct nexus *nexus,
+			    const struct scsi_result *result)
+{
+	assert_int_equal(result->sense[12], 0x3f);
+	attentions++;
+}
+
+static void its_unit_attention_is_told_to_who_uses_the_unit(void **state)
+{
+	/* whole; not a unit attention; cut short; a deferred error */
+	static const uint8_t senses[][20] = {
+		{0, 18, 0x70, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x3f, 0x0e},
+		{0, 18, 0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x3f, 0x0e},
+		{0, 1, 0x70, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x3f, 0x0e},
+		{0, 18, 0x71, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x3f, 0x0e},
+	};
+	struct nexus_holder holder = {.attention = count_attention};
+
+	for (size_t i = 0; i < ARRAY_SIZE(senses); i++) {
+		struct bhs_scsi_response response = {
+			.opcode = PDU_SCSI_RESPONSE,
+			.flags = PDU_FINAL,
+			.status = SCSI_CHECK_CONDITION,
+		};
+		struct fixture f;
+		struct io *io;
+
+		attentions = 0;
+		fixture_start(&f, false);
+		f.nexus->holder = &holder;
+		io = read_of(&f);
+		response.initiator_task_tag = take_tag(&f);
+		abandon(io);
+		fixture_run(&f);
+		target_send(&f.target, &response, senses[i], sizeof(senses[i]));
+		fixture_run(&f);
+		assert_int_equal(attentions, i == 0);
+		f.nexus->holder = NULL;
+		expect_life(&f);
+		fixture_deinit(&f);
+	}
+}
+
 static void what_was_not_sent_comes_back_not_sent(void **state)
 {
 	struct fixture f;
@@ -580,6 +625,7 @@ int main(void)
 		TEST(a_receive_into_its_memory_is_over_before_it_comes_back),
 		TEST(what_was_received_before_stays_and_nothing_is_added),
 		TEST(a_read_that_is_answered_while_it_is_let_go_counts_as_answered),
+		TEST(its_unit_attention_is_told_to_who_uses_the_unit),
 		TEST(what_was_not_sent_comes_back_not_sent),
 		TEST(its_tag_is_taken_until_the_target_is_through_with_it),
 		TEST(it_is_aborted_when_it_takes_too_long),

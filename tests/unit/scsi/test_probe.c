@@ -86,6 +86,29 @@ static void run_to(struct world *w, enum probe_verdict verdict, const char *text
 	assert_string_equal(probe_verdict_name(w->verdict), probe_verdict_name(verdict));
 }
 
+static void a_brief_look_tells_who_it_is_and_how_large(void **state)
+{
+	struct world *w = *state;
+	size_t whole;
+
+	run_to(w, PROBE_FOUND, "");
+	whole = fake_nexus_count(w->nexus, FAKE_ANY_OPCODE);
+	w->unit->blocks = 8192;
+	w->unit->naa[15] = 0xdd;
+	w->ended = 0;
+	assert_int_equal(probe_start_brief(&w->nexus->nexus, probe_done, w, &w->probe), 0);
+	fake_nexus_run(w->nexus);
+	assert_int_equal(w->ended, 1);
+	assert_int_equal(w->verdict, PROBE_FOUND);
+	assert_string_equal(w->found.identity.wwid, "36001405a112233445566778899aabbdd");
+	assert_string_equal(w->found.identity.serial, "FAKE0001");
+	assert_int_equal(w->found.limits.blocks, 8192);
+	assert_int_equal(w->found.limits.block_size, 512);
+	assert_true(fake_nexus_count(w->nexus, FAKE_ANY_OPCODE) - whole < whole);
+	assert_true(fake_nexus_count(w->nexus, FAKE_ANY_OPCODE) - whole <= 6);
+	assert_int_equal(fake_nexus_count(w->nexus, SCSI_MODE_SENSE_10), 1);
+}
+
 static const struct fake_answer refused = {.status = SCSI_CHECK_CONDITION, .key = 5, .asc = 0x20};
 
 /* ---- what is found --------------------------------------------------------------------------- */
@@ -736,6 +759,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_good_disk_is_found_with_all_it_can),
+		TEST(a_brief_look_tells_who_it_is_and_how_large),
 		TEST(commands_go_out_one_by_one_in_the_order_of_the_table),
 		TEST(modes_are_read_from_the_caching_page),
 		TEST(mode_sense_6_stands_in_for_10),
