@@ -425,14 +425,13 @@ static void (*const acts[RETRY_ACTION_COUNT])(struct dispatch *dispatch,
 	[RETRY_GUARD] = act_guard,
 };
 
-static void heed_flags(struct dispatch *dispatch, const struct map_command *command,
-		       struct path *path, const struct retry_rule *rule,
-		       const struct scsi_sense *sense)
+/* @sent_ns: when the command was sent */
+static void heed_flags(struct dispatch *dispatch, uint64_t sent_ns, struct path *path,
+		       const struct retry_rule *rule, const struct scsi_sense *sense)
 {
 	unsigned flags = rule->verdict.flags;
 
-	if ((flags & RETRY_ACCESS) &&
-	    dispatch->owner->access(dispatch, path, sense, command->sent_ns))
+	if ((flags & RETRY_ACCESS) && dispatch->owner->access(dispatch, path, sense, sent_ns))
 		flags &= ~(unsigned)RETRY_ATTENTION; /* it was attended to */
 
 	if (flags & RETRY_DEFERRED_ERROR)
@@ -455,7 +454,7 @@ void dispatch_attention(struct dispatch *dispatch, struct path *path,
 	if (rule->verdict.flags & RETRY_EARLIER_LOST)
 		path_abort_all(path); /* what came later is sent again, too */
 	if (rule->verdict.flags)
-		heed_flags(dispatch, path, rule, &sense);
+		heed_flags(dispatch, now(dispatch), path, rule, &sense);
 }
 
 /*
@@ -497,7 +496,7 @@ static const struct retry_rule *take_back(struct dispatch *dispatch, struct map_
 		path_abort_before(path, command);
 	path_returned(path, command, action == RETRY_DONE, now(dispatch));
 	if (rule->verdict.flags)
-		heed_flags(dispatch, command, path, rule, &sense);
+		heed_flags(dispatch, command->sent_ns, path, rule, &sense);
 	if (path_state_carries(path->state) && !path_alive(path))
 		path_lost(path, "connection lost");
 	if (command->scsi.result.outcome == SCSI_COMPLETED &&
