@@ -248,8 +248,8 @@ static void tell_failed(struct manager *manager, struct map_device *device, int 
 		      });
 }
 
-void manager_device_resized(struct manager *manager, struct map_device *device,
-			    uint64_t old_blocks, int error, const char *step)
+void manager_device_resized(struct manager *manager, struct map_device *device, uint64_t old_blocks,
+			    int error, const char *step)
 {
 	device->resize_failed = error < 0;
 	if (error < 0)
