@@ -26,8 +26,7 @@ void fake_units_new(struct fake_target *target)
 		units[i]->tpgs = (uint8_t)settings->tpgs;
 		units[i]->transition_s = (uint8_t)settings->transition_s;
 		units[i]->port_group_count = settings->port_group_count;
-		memcpy(units[i]->port_groups, settings->port_groups,
-		       sizeof(units[i]->port_groups));
+		memcpy(units[i]->port_groups, settings->port_groups, sizeof(units[i]->port_groups));
 	}
 	target->unit = units[0];
 	target->other = units[1];
