@@ -34,6 +34,8 @@ static const struct hawser_verb verbs[] = {
 	 "look for new, gone and resized logical units"},
 	{"rediscover", "[TARGET]",       0, 1, "pIs",    true,  hawser_rediscover,
 	 "ask targets that are logged in to for all their portals"},
+	{"remove",   "MAP",              1, 1, "f",      true,  hawser_remove,
+	 "take away a disk whose target is gone for good"},
 	{"reset",    "MAP|TARGET [SCOPE]", 1, 2, "pIsf", true, hawser_reset,
 	 "end what is under way at a disk, a target or a session; it is sent again"},
 	{"group",    "MAP NUMBER|best",  2, 2, "",       true,  hawser_group,

@@ -70,6 +70,7 @@ int hawser_login(struct hawser *run);
 int hawser_logout(struct hawser *run);
 int hawser_rescan(struct hawser *run);
 int hawser_rediscover(struct hawser *run);
+int hawser_remove(struct hawser *run);
 int hawser_reset(struct hawser *run);
 int hawser_group(struct hawser *run);
 int hawser_pr(struct hawser *run);

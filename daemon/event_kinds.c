@@ -407,6 +407,15 @@ static const struct event_kind_row rows[] = {
 		.meaning = "Somebody chose a path group by hand.",
 		.advice = "'hawser group MAP best' goes back to the best one.",
 	},
+	[EVENT_MAP_TAKEN_AWAY] = {
+		.name = "map-taken-away",
+		.message_id = "3fdc6d005fd147b1a944a79c3724cd7f",
+		.severity = LOG_NOTICE,
+		.text = "map {map}: it is taken away by hand[, although it is in use: {reason}]",
+		.meaning = "Somebody said that its unit will not come back (hawser remove). What was not written "
+			"yet is lost, and I/O of whoever still has the device open fails.",
+		.advice = "Sessions that still try to reach the target end with: hawser logout.",
+	},
 	[EVENT_RECOVERY_UNFENCED] = {
 		.name = "recovery-unfenced",
 		.message_id = "4813275725c2445cb75420a35a271ad3",

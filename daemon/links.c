@@ -3,6 +3,7 @@
 
 #include "daemon/links.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -89,4 +90,22 @@ void links_unset(const char *dev_dir, const char *name, const char *device)
 		if (rmdir(path) < 0)
 			break;
 	}
+}
+
+void links_unset_all(const char *dev_dir, const char *folder, const char *device)
+{
+	char path[PATH_MAX], name[PATH_MAX];
+	struct dirent *entry;
+	DIR *directory;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dev_dir, folder) >= (int)sizeof(path))
+		return;
+	directory = opendir(path);
+	if (!directory)
+		return;
+	while ((entry = readdir(directory)))
+		if (entry->d_name[0] != '.' && snprintf(name, sizeof(name), "%s/%s", folder,
+							entry->d_name) < (int)sizeof(name))
+			links_unset(dev_dir, name, device);
+	closedir(directory);
 }

@@ -26,3 +26,6 @@ int links_set(const char *dev_dir, const char *name, const char *device);
 
 /** links_unset() - remove @dev_dir/@name if it points to @device; empty folders of ours go too */
 void links_unset(const char *dev_dir, const char *name, const char *device);
+
+/** links_unset_all() - every link in @dev_dir/@folder that points to @device */
+void links_unset_all(const char *dev_dir, const char *folder, const char *device);

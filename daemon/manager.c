@@ -313,6 +313,7 @@ int manager_new(sd_event *event, const struct manager_settings *settings, struct
 	list_init(&manager->logins);
 	list_init(&manager->discoveries);
 	list_init(&manager->recoveries);
+	list_init(&manager->removals);
 	chap_challenges_init(&manager->challenges);
 	manager->fips = fips_enabled(FIPS_SWITCH);
 	if (event_log_new(event, tell_event, manager, &manager->events) < 0)

@@ -208,6 +208,16 @@ enum reset_scope {
  */
 void manager_reset(struct manager *manager, struct session_view *session, enum reset_scope scope,
 		   uint64_t number, manager_done *done, void *userdata);
+/**
+ * manager_remove_map() - take away a map whose unit will not come back, with its block device
+ * @force: also while the device is in use: its I/O fails
+ *
+ * done(): ERROR_SESSION_EXISTS while a path works; ERROR_BUSY, with the holders named, while it is
+ * in use; ERROR_REQUEST_TIMEOUT when it takes long, and goes on. A session that leads to the unit
+ * later makes a new map.
+ */
+void manager_remove_map(struct manager *manager, struct map_view *map, bool force,
+			manager_done *done, void *userdata);
 /** manager_reset_map() - reset the map's logical unit, through any path that is connected */
 void manager_reset_map(struct manager *manager, struct map_view *map, manager_done *done,
 		       void *userdata);

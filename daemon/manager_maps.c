@@ -62,6 +62,10 @@ static void device_links(struct map_device *device, bool set)
 	}
 	list_for_each (path, &device->view.paths, link)
 		path_link(device, path, set);
+	/* Those of a hawserd before this one, to which no path leads any more. */
+	if (!set)
+		links_unset_all(((struct manager *)device->userdata)->dev_dir, "disk/by-path",
+				device->view.device);
 }
 
 /* Links that we make ourselves, and the same by udev where it runs. */
@@ -90,6 +94,7 @@ static void map_end(struct manager *manager, struct map_device *device)
 	manager_event(manager, OBJECT_MAP, &device->view, EVENT_MAP_REMOVED, NULL);
 	manager_notify_removed(manager, OBJECT_MAP, &device->view);
 	list_remove(&device->view.link);
+	manager_removed(manager, device);
 	map_device_free(device);
 }
 
@@ -485,7 +490,7 @@ void manager_join_map(struct managed_session *managed, struct unit_view *unit)
 	struct map_path *path;
 	int r;
 
-	if (device && device->ending) {
+	if (device && (device->ending || device->removing)) {
 		manager_rescan_later(managed); /* the device of before is being taken away */
 		return;
 	}

@@ -47,6 +47,7 @@ struct manager {
 		*fd_store;	/* block devices that outlive us; NULL before manager_recover() */
 	struct list recoveries; /* struct recovery */
 	struct sd_event_source *doubt_timer;
+	struct list removals;	/* struct removal */
 	uint32_t next_sid;
 	struct chap_challenges challenges; /* of all logins */
 	bool fips;			   /* the machine runs in FIPS mode */
@@ -272,6 +273,10 @@ bool manager_size_fits(const struct map_device *device, uint64_t blocks);
 /** manager_device_resized() - see struct map_device_ops */
 void manager_device_resized(struct manager *manager, struct map_device *device, uint64_t old_blocks,
 			    int error, const char *step);
+
+/* manager_remove.c */
+/** manager_removed() - @device ends */
+void manager_removed(struct manager *manager, const struct map_device *device);
 
 /* manager_links.c */
 void manager_watch_links(struct manager *manager);

@@ -386,6 +386,7 @@ static bool is_recovered(uint32_t major, uint32_t minor, uint64_t backing, void 
 	struct manager *manager = userdata;
 	struct map_view *map;
 
+	/* Also those that wait for no session, because there is no record of any. */
 	list_for_each (map, &manager->maps, link) {
 		const struct disk_node *node = map_device_adopted_node(device_of(map));
 

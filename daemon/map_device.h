@@ -108,6 +108,7 @@ struct map_device {
 	bool kept;			     /* it outlives this process: the owner keeps this */
 	bool named;			     /* its links are made: the owner keeps this */
 	bool ending;			     /* it has lost its last path for good: so does this */
+	bool removing;			     /* its paths are to leave: so does this */
 	struct disk_work *disk_work;	     /* what is under way */
 	struct map_reservation *reservation; /* the owner's */
 	bool registered;		     /* see map_set_reservation() */

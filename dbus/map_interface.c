@@ -55,9 +55,30 @@ static void failback(struct bus_call *call, void *map, void *manager)
 		manager_failback(manager, map, end_call, call);
 }
 
+struct remove_options {
+	bool force;
+};
+
+static const struct bus_option remove_options[] = {
+	BUS_OPTION("force", "b", struct remove_options, force),
+	{},
+};
+
+static void remove_map(struct bus_call *call, void *map, void *manager)
+{
+	struct remove_options options = {};
+	owned_error struct error error = ERROR_INIT;
+
+	if (bus_read_options(bus_call_arguments(call), remove_options, &options, &error) < 0)
+		bus_call_fail_error(call, &error);
+	else
+		manager_remove_map(manager, map, options.force, end_call, call);
+}
+
 static const struct bus_method methods[] = {
 	{"Failback", "a{sv} options", "", ACCESS_MANAGE_PATHS, failback},
 	{"Holders", "", "s holders", ACCESS_READ, holders},
+	{"Remove", "a{sv} options", "", ACCESS_LOGOUT, remove_map},
 	{"Reset", "a{sv} options", "", ACCESS_RESET, reset},
 	{"SwitchGroup", "u number, a{sv} options", "", ACCESS_MANAGE_PATHS, switch_group},
 	{},

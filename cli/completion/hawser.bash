@@ -16,7 +16,7 @@ _hawser()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verb=${COMP_WORDS[1]} words=
-	local verbs="status sessions maps paths nodes discover login logout rescan reset group pr set
+	local verbs="status sessions maps paths nodes discover login logout rescan remove reset group pr set
 		show monitor 		explain version help"
 
 	COMPREPLY=()
@@ -34,6 +34,7 @@ _hawser()
 		login) words="--portal --interface --all --no-wait --help" ;;
 		logout) words="--portal --interface --sid --all --force --help" ;;
 		rescan) words="--portal --interface --sid --help" ;;
+		remove) words="--force --help" ;;
 		reset) words="--portal --interface --sid --force --help" ;;
 		pr) words="--json --raw --no-headings --no-colour --per-path --ignore --aptpl --all-target-ports --abort --type --force --help" ;;
 		set) words="--portal --interface --help" ;;
@@ -48,7 +49,7 @@ _hawser()
 	esac
 	case $verb in
 	help) words=$verbs ;;
-	paths) words=$(_hawser_maps) ;;
+	paths | remove) words=$(_hawser_maps) ;;
 	group)
 		words=$(_hawser_maps)
 		[ "$COMP_CWORD" -eq 3 ] && words="best"

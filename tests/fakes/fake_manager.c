@@ -61,6 +61,7 @@ struct manager {
 	struct error next_error;
 	struct discovery_request last_discovery;
 	struct fake_reset last_reset;
+	bool removed_by_force;
 	unsigned last_group;
 	struct reservation_request last_reservation;
 };
@@ -1210,6 +1211,19 @@ void manager_reset(struct manager *manager, struct session_view *session, enum r
 					 .done = done,
 					 .userdata = userdata});
 	manager->last_reset = (struct fake_reset){session->sid, scope, number};
+}
+
+void manager_remove_map(struct manager *manager, struct map_view *map, bool force,
+			manager_done *done, void *userdata)
+{
+	manager->removed_by_force = force;
+	start(manager,
+	      &(struct waiting){.operation = FAKE_OTHER, .done = done, .userdata = userdata});
+}
+
+bool fake_manager_removed_by_force(const struct manager *manager)
+{
+	return manager->removed_by_force;
 }
 
 void manager_reset_map(struct manager *manager, struct map_view *map, manager_done *done,

@@ -90,6 +90,22 @@ static void a_link_to_another_device_is_replaced_but_never_removed(void **state)
 	assert_points_to("hawser/a", NULL);
 }
 
+static void all_links_of_one_device_go_together(void **state)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "disk/by-path/%u", i);
+		assert_int_equal(links_set(folder, name, i == 1 ? "/dev/loop2" : "/dev/loop1"), 0);
+	}
+	links_unset_all(folder, "disk/by-path", "/dev/loop1");
+	assert_points_to("disk/by-path/0", NULL);
+	assert_points_to("disk/by-path/1", "/dev/loop2");
+	assert_points_to("disk/by-path/2", NULL);
+	links_unset_all(folder, "disk/by-path", "/dev/loop2");
+	links_unset_all(folder, "disk/by-path", "/dev/loop2");
+}
+
 static void folders_that_others_use_stay(void **state)
 {
 	assert_int_equal(links_set(folder, "hawser/a", "/dev/loop1"), 0);
@@ -116,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_path_names_are_those_of_udev),
 		LINK_TEST(a_link_is_made_with_its_folders_and_goes_with_them),
+		LINK_TEST(all_links_of_one_device_go_together),
 		LINK_TEST(a_link_to_another_device_is_replaced_but_never_removed),
 		LINK_TEST(folders_that_others_use_stay),
 		LINK_TEST(what_is_no_folder_is_an_error),

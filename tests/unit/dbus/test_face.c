@@ -551,6 +551,29 @@ static void path_groups_and_access_states_are_properties(void **state)
 	harness_stop(h);
 }
 
+static void a_removal_says_whether_by_force(void **state)
+{
+	struct harness *h = harness_start_populated();
+
+	for (dbus_bool_t force = 0; force <= 1; force++) {
+		DBusMessage *message =
+			harness_method(path_of_map(first_map(h)), "org.hawser1.Map", "Remove");
+		struct dict dict;
+
+		dict_open(message, &dict);
+		dict_add(&dict, "force", DBUS_TYPE_BOOLEAN, &force);
+		dict_close(&dict);
+		harness_assert_reply(harness_call(h, h->client, message), "");
+		assert_int_equal(fake_manager_removed_by_force(h->manager), force);
+	}
+	harness_assert_reply(harness_ask(h, path_of_map(first_map(h)), "Map.Remove", 1), "");
+	assert_false(fake_manager_removed_by_force(h->manager));
+	fake_manager_fail_next(h->manager, ERROR_BUSY, "mounted on /srv");
+	harness_assert_error(harness_ask(h, path_of_map(first_map(h)), "Map.Remove", 1),
+			     OUR_ERROR "Busy");
+	harness_stop(h);
+}
+
 /* --- errors --- */
 
 static void what_does_not_exist_is_said_so(void **state)
@@ -1852,6 +1875,7 @@ int main(void)
 		cmocka_unit_test(orders_about_a_reservation_are_handed_over_as_given),
 		cmocka_unit_test(questions_about_a_reservation_are_answered),
 		cmocka_unit_test(a_reset_says_what_of),
+		cmocka_unit_test(a_removal_says_whether_by_force),
 		cmocka_unit_test(a_path_group_is_chosen_and_given_up),
 		cmocka_unit_test(path_groups_and_access_states_are_properties),
 		cmocka_unit_test(what_does_not_exist_is_said_so),
