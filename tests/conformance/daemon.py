@@ -365,6 +365,30 @@ def a_target_with_new_addresses_is_asked_for_them(daemon, target):
     daemon.logout(NAME)
 
 
+def a_flush_comes_after_what_it_is_for(daemon, target):
+    """SBC-3 §4.15.2: what SYNCHRONIZE CACHE finds in the cache it writes, so that it goes last"""
+    daemon.discover(target.portal)
+    daemon.login(NAME)
+    daemon.wait_for_paths(1)
+    device = daemon.device(NAME, target.portal, lun=0)
+    target.events("command")
+    begin = len(target.seen)
+    page = mmap.mmap(-1, 65536)
+    fd = os.open(device, os.O_WRONLY | os.O_DIRECT)
+    for number in range(16):
+        os.pwritev(fd, [page], number << 17)
+    os.fsync(fd)
+    os.close(fd)
+    target.events("command")
+    seen = [(line[3], bytes.fromhex("".join(line[4:]))) for line in target.seen[begin:] if len(line) > 4]
+    writes = {bhs[16:20] for kind, bhs in seen if kind == "command" and bhs[32] in (0x2A, 0x8A)}
+    answers = [at for at, (kind, bhs) in enumerate(seen) if kind == "response" and bhs[16:20] in writes]
+    flushes = [at for at, (kind, bhs) in enumerate(seen) if kind == "command" and bhs[32] in (0x35, 0x91)]
+    assert len(writes) >= 1 and len(answers) >= 16 and flushes, (len(writes), len(answers), len(flushes))
+    assert max(answers) < flushes[-1], "the flush was sent before the last write was answered"
+    daemon.logout(NAME)
+
+
 def update(daemon, key, value):
     daemon.iscsiadm(f"-m node -T {NAME} -o update -n {key} -v {value}")
 
@@ -419,6 +443,7 @@ def main():
     run(sys.argv[1], another_portal_group_than_the_record_says_is_refused, 1)
     run(sys.argv[1], a_connection_lost_without_a_word_is_made_again_at_once, 1)
     run(sys.argv[1], nothing_hurries_the_pause_that_a_target_asked_for, 1)
+    run(sys.argv[1], a_flush_comes_after_what_it_is_for, 1)
     run(sys.argv[1], a_target_with_new_addresses_is_asked_for_them, 1, "portal 127.0.0.1\nportal 127.0.0.2\nportal 127.0.0.3\n")
     return 0
 
