@@ -47,7 +47,7 @@ struct manager {
 		*fd_store;	/* block devices that outlive us; NULL before manager_recover() */
 	struct list recoveries; /* struct recovery */
 	struct sd_event_source *doubt_timer;
-	struct list removals;	/* struct removal */
+	struct list removals; /* struct removal */
 	uint32_t next_sid;
 	struct chap_challenges challenges; /* of all logins */
 	bool fips;			   /* the machine runs in FIPS mode */
