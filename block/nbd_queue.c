@@ -18,6 +18,10 @@
 #include "util/list.h"
 #include "util/ring.h"
 
+#ifndef MADV_POPULATE_WRITE /* since 5.14, as the exporter; our headers may be older */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /*
  * What is received at once besides the data of one write: some hundred requests, or a burst of
  * small writes with their data, which is copied out of here. Large writes come mostly straight into
@@ -26,6 +30,13 @@
 #define INBOX_BYTES   (32u << 10)
 #define REPLIES_MAX   64 /* that leave in one send */
 #define TRIM_AFTER_MS 3000
+/*
+ * So many transfers have their memory at hand all the time. When memory is short, more of it may
+ * only be had when what we carry to the disk is there, so that requests beyond these wait for
+ * theirs on their own, and we never do.
+ */
+#define READY_MIN  4
+#define GROW_SLOTS 8
 
 enum nbd_answer {
 	NBD_ANSWER_DUE,
@@ -52,7 +63,11 @@ struct nbd_queue {
 	int memory_fd;
 	unsigned depth;
 	struct nbd_slot *slots; /* one more than depth: the last is for what is larger */
-	struct list free, busy; /* struct nbd_slot; free: last used first */
+	unsigned ready;		/* the first so many have their memory */
+	unsigned growing;	/* so many more are getting theirs */
+	struct op grow_op;
+	struct list free,
+		busy; /* struct nbd_slot; free: those of the ready ones, last used first */
 
 	uint8_t *inbox;
 	size_t inbox_start, inbox_end; /* what of it is not consumed */
@@ -267,12 +282,39 @@ static const struct operation operations[NBD_PROTOCOL_TYPE_COUNT] = {
 };
 /* clang-format on */
 
+static unsigned ready_min(const struct nbd_queue *queue)
+{
+	return MIN(queue->depth, (unsigned)READY_MIN);
+}
+
+/* Slots from the first that has no memory yet. */
+static void queue_grow(struct nbd_queue *queue)
+{
+	queue->growing = MIN(queue->depth - queue->ready, (unsigned)GROW_SLOTS);
+	ring_madvise(queue->ring, &queue->grow_op, queue->slots[queue->ready].data,
+		     (size_t)queue->growing * NBD_QUEUE_TRANSFER_BYTES, MADV_POPULATE_WRITE);
+}
+
+static void queue_grown(struct op *op, int res, unsigned flags)
+{
+	struct nbd_queue *queue = container_of(op, struct nbd_queue, grow_op);
+
+	/* If it could not be, whoever needs it next asks again. */
+	for (; res == 0 && queue->growing > 0; queue->growing--)
+		list_append(&queue->free, &queue->slots[queue->ready++].link);
+	queue->growing = 0;
+	ring_defer(queue->ring, queue->stopping ? &queue->finish : &queue->receive);
+}
+
 static struct nbd_slot *find_slot(struct nbd_queue *queue, uint32_t data_bytes)
 {
 	struct nbd_slot *largest = largest_slot(queue);
 
-	if (data_bytes <= NBD_QUEUE_TRANSFER_BYTES)
+	if (data_bytes <= NBD_QUEUE_TRANSFER_BYTES) {
+		if (list_empty(&queue->free) && queue->ready < queue->depth && !queue->growing)
+			queue_grow(queue);
 		return list_pop(&queue->free, struct nbd_slot, link);
+	}
 	return list_empty(&largest->link) ? largest : NULL;
 }
 
@@ -453,14 +495,17 @@ static void queue_trim(struct ring_timer *timer)
 {
 	struct nbd_queue *queue = container_of(timer, struct nbd_queue, trim);
 
-	if (queue->active || !queue_idle(queue)) {
+	if (queue->active || queue->growing || !queue_idle(queue)) {
 		queue->active = false;
 		ring_timer_arm(queue->ring, &queue->trim, TRIM_AFTER_MS);
 		return;
 	}
 	/* By the file: madvise() refuses what is locked. */
-	fallocate(queue->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-		  (off_t)memory_bytes(queue));
+	while (queue->ready > ready_min(queue))
+		list_remove(&queue->slots[--queue->ready].link);
+	fallocate(queue->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		  (off_t)queue->ready * NBD_QUEUE_TRANSFER_BYTES,
+		  (off_t)(memory_bytes(queue) - (size_t)queue->ready * NBD_QUEUE_TRANSFER_BYTES));
 }
 
 static void queue_finish(struct deferred *deferred)
@@ -468,7 +513,7 @@ static void queue_finish(struct deferred *deferred)
 	struct nbd_queue *queue = container_of(deferred, struct nbd_queue, finish);
 	void (*stopped)(void *userdata) = queue->stopped;
 
-	if (queue->receiving || queue->sending || !queue_idle(queue) || !stopped)
+	if (queue->receiving || queue->sending || queue->growing || !queue_idle(queue) || !stopped)
 		return;
 	queue->stopped = NULL;
 	stopped(queue->userdata);
@@ -490,8 +535,12 @@ static int make_memory(struct nbd_queue *queue)
 	if (memory == MAP_FAILED)
 		return -errno;
 	queue->memory = memory;
-	/* User data stays out of core files. A wish. */
+	/* A huge page would make 2 MiB resident for 256 KiB; user data stays out of core files.
+	 * Both are wishes. */
+	madvise(memory, memory_bytes(queue), MADV_NOHUGEPAGE);
 	madvise(memory, memory_bytes(queue), MADV_DONTDUMP);
+	queue->ready = ready_min(queue);
+	memset(memory, 0, (size_t)queue->ready * NBD_QUEUE_TRANSFER_BYTES);
 	return 0;
 }
 
@@ -504,7 +553,7 @@ static void make_slots(struct nbd_queue *queue)
 		slot->queue = queue;
 		slot->data = queue->memory + (size_t)(i - 1) * NBD_QUEUE_TRANSFER_BYTES;
 		list_init(&slot->link);
-		if (slot != largest_slot(queue))
+		if (i <= queue->ready)
 			list_prepend(&queue->free, &slot->link);
 	}
 }
@@ -534,6 +583,7 @@ int nbd_queue_new(int fd, struct map *map, const struct unit_limits *limits, uns
 	make_slots(queue);
 	queue->receive_op.done = queue_received;
 	queue->send_op.done = queue_sent;
+	queue->grow_op.done = queue_grown;
 	deferred_init(&queue->receive, queue_receive);
 	deferred_init(&queue->send, queue_send);
 	deferred_init(&queue->finish, queue_finish);
@@ -546,7 +596,7 @@ void nbd_queue_free(struct nbd_queue *queue)
 {
 	if (!queue)
 		return;
-	assert(!queue->receiving && !queue->sending);
+	assert(!queue->receiving && !queue->sending && !queue->growing);
 	block_target_deinit(&queue->target);
 	if (queue->memory)
 		munmap(queue->memory, memory_bytes(queue));

@@ -435,6 +435,11 @@ void ring_driver_command(struct ring *ring, struct op *op, int fd, uint32_t oper
 	io_uring_sqe_set_data(sqe, op);
 }
 
+void ring_madvise(struct ring *ring, struct op *op, void *memory, size_t length_bytes, int advice)
+{
+	RING_SUBMIT(ring, op, io_uring_prep_madvise, memory, (off_t)length_bytes, advice);
+}
+
 void ring_poll(struct ring *ring, struct op *op, int fd, unsigned events)
 {
 	RING_SUBMIT(ring, op, io_uring_prep_poll_add, fd, events);

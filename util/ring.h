@@ -90,6 +90,12 @@ void ring_writev(struct ring *ring, struct op *op, int fd, const struct iovec *p
  */
 void ring_driver_command(struct ring *ring, struct op *op, int fd, uint32_t operation,
 			 const void *command);
+/**
+ * ring_madvise() - madvise(2) on a thread of the kernel's, so that this one does not wait for
+ * memory
+ * @advice: MADV_POPULATE_WRITE, above all
+ */
+void ring_madvise(struct ring *ring, struct op *op, void *memory, size_t length_bytes, int advice);
 /** ring_poll() - one-shot: done() with the ready events (POLLIN …) in @res */
 void ring_poll(struct ring *ring, struct op *op, int fd, unsigned events);
 /** ring_poll_multishot() - done() at each wake-up while IORING_CQE_F_MORE is set */

@@ -363,6 +363,25 @@ static void a_burst_that_is_larger_than_the_queue_is_served_bit_by_bit(void **st
 	bench_free(bench);
 }
 
+static void a_queue_gets_its_memory_as_it_is_needed(void **state)
+{
+	struct bench *bench = bench_new_with(512, NULL, NBD_QUEUE_DEPTH);
+	uint64_t first = bench->next_cookie, cookie;
+	size_t queued = 0;
+
+	for (unsigned i = 0; i < 100; i++)
+		send_request(bench, NBD_PROTOCOL_WRITE_ZEROES, 0, i * 512, 512);
+	/* Nothing is answered, so that each needs a slot of its own. */
+	for (; queued < 100; queued = fake_nexus_queued(bench->fixture.nexus))
+		fixture_turn(&bench->fixture);
+	fixture_settle(&bench->fixture);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(receive_reply(bench, &cookie), 0);
+		assert_in_range(cookie, first, first + 99);
+	}
+	bench_free(bench);
+}
+
 static void two_that_are_larger_than_a_transfer_take_turns(void **state)
 {
 	struct bench *bench = bench_new();
@@ -558,6 +577,7 @@ int main(void)
 		cmocka_unit_test(a_unit_that_is_read_only_is_not_written),
 		cmocka_unit_test(requests_may_come_in_pieces_of_any_size),
 		cmocka_unit_test(a_burst_that_is_larger_than_the_queue_is_served_bit_by_bit),
+		cmocka_unit_test(a_queue_gets_its_memory_as_it_is_needed),
 		cmocka_unit_test(two_that_are_larger_than_a_transfer_take_turns),
 		cmocka_unit_test(replies_wait_until_the_kernel_reads_them),
 		cmocka_unit_test(nonsense_ends_the_connection_and_nothing_else),
