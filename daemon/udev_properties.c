@@ -14,6 +14,7 @@
 #include "daemon/links.h"
 #include "scsi/inquiry.h"
 #include "util/cleanup.h"
+#include "util/text.h"
 
 #define BY_PATH "disk/by-path/"
 
@@ -74,7 +75,7 @@ static int write_file(const char *path, const struct map_view *map)
 	return fclose(file) < 0 && r == 0 ? -errno : r;
 }
 
-static void change_event(const char *folder)
+static void send_event(const char *folder, const char *action)
 {
 	char path[NAME_MAX + 128];
 	int fd;
@@ -83,7 +84,7 @@ static void change_event(const char *folder)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (write(fd, "change", 6) < 0)
+	if (write(fd, action, strlen(action)) < 0)
 		errno = 0; /* read-only sysfs in a container: then there is no udev to tell either
 			    */
 	close(fd);
@@ -93,14 +94,14 @@ static void change_event(const char *folder)
  * Harmless where no udev runs: the kernel then sends the event to nobody. Partitions take what they
  * are called from the disk, and the kernel may have found them before.
  */
-static void look_again(uint32_t major, uint32_t minor)
+static void look_again(uint32_t major, uint32_t minor, const char *action)
 {
 	char folder[64], path[NAME_MAX + 96];
 	struct dirent *entry;
 	DIR *directory;
 
 	snprintf(folder, sizeof(folder), "/sys/dev/block/%u:%u", major, minor);
-	change_event(folder);
+	send_event(folder, action);
 	directory = opendir(folder);
 	if (!directory)
 		return;
@@ -109,14 +110,24 @@ static void look_again(uint32_t major, uint32_t minor)
 		if (access(path, F_OK) < 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		change_event(path);
+		send_event(path, action);
 	}
 	closedir(directory);
+}
+
+/*
+ * What was not known of the device when the kernel added it is known now, and some only look at
+ * what is added: LVM, for its volumes. With loop devices it is the other way round.
+ */
+static const char *first_action(const struct map_view *map)
+{
+	return text_starts_with(map->device, "/dev/loop") ? "change" : "add";
 }
 
 int udev_properties_set(const char *run_dir, const struct map_view *map)
 {
 	char path[PATH_MAX], temporary[PATH_MAX];
+	bool first;
 	int r;
 
 	snprintf(path, sizeof(path), "%s/dev", run_dir);
@@ -127,11 +138,12 @@ int udev_properties_set(const char *run_dir, const struct map_view *map)
 	    snprintf(temporary, sizeof(temporary), "%s/dev/.new", run_dir) >=
 		    (int)sizeof(temporary))
 		return -ENAMETOOLONG;
+	first = access(path, F_OK) < 0;
 	r = write_file(temporary, map);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	if (r == 0)
-		look_again(map->major, map->minor);
+		look_again(map->major, map->minor, first ? first_action(map) : "change");
 	return r;
 }
 
@@ -141,5 +153,5 @@ void udev_properties_unset(const char *run_dir, uint32_t major, uint32_t minor)
 
 	snprintf(path, sizeof(path), "%s/dev/%u:%u", run_dir, major, minor);
 	unlink(path);
-	look_again(major, minor);
+	look_again(major, minor, "change");
 }
