@@ -155,16 +155,29 @@ size_t fuse_arena_message_bytes(const struct fuse_arena *arena)
 	return WRITE_HEADERS_BYTES + arena->payload_bytes;
 }
 
+void *fuse_arena_slot(const struct fuse_arena *arena, unsigned index)
+{
+	return arena->memory + slot_offset(arena, index);
+}
+
+size_t fuse_arena_slot_bytes(const struct fuse_arena *arena)
+{
+	return PAGE_BYTES + arena->payload_bytes;
+}
+
 void fuse_arena_populate(struct fuse_arena *arena, unsigned index)
 {
-	volatile uint8_t *slot = arena->memory + slot_offset(arena, index);
-	size_t bytes = PAGE_BYTES + arena->payload_bytes;
+	volatile uint8_t *slot = fuse_arena_slot(arena, index);
+	size_t bytes = fuse_arena_slot_bytes(arena);
 
 	if (madvise((void *)(uintptr_t)slot, bytes, MADV_POPULATE_WRITE) == 0)
 		return;
-	/* Linux before 5.14: the slow way. */
-	for (size_t i = 0; i < bytes; i += PAGE_BYTES)
-		slot[i] = 0;
+	/* Linux before 5.14: the slow way. It may hold something already. */
+	for (size_t i = 0; i < bytes; i += PAGE_BYTES) {
+		uint8_t byte = slot[i];
+
+		slot[i] = byte;
+	}
 }
 
 void fuse_arena_trim(struct fuse_arena *arena, unsigned index)

@@ -94,5 +94,10 @@ void *fuse_arena_payload(const struct fuse_arena *arena, unsigned index);
  */
 void fuse_arena_populate(struct fuse_arena *arena, unsigned index);
 
+/** fuse_arena_slot() - the memory of slot @index, for who populates it in another way */
+void *fuse_arena_slot(const struct fuse_arena *arena, unsigned index);
+/** fuse_arena_slot_bytes() - how much that is */
+size_t fuse_arena_slot_bytes(const struct fuse_arena *arena);
+
 /** fuse_arena_trim() - give slot @index's pages back to the kernel; its contents are lost */
 void fuse_arena_trim(struct fuse_arena *arena, unsigned index);

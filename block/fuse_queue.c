@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -23,12 +24,22 @@
 #include "util/list.h"
 #include "util/ring.h"
 
+#ifndef MADV_POPULATE_WRITE /* since 5.14; our headers may be older */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* Requests taken in one turn before the worker's other work has its chance. */
 #define READS_PER_TURN 32
 /* With so many outstanding, wait a moment for those that are on their way: see queue_drain(). */
-#define BUSY_REQUESTS	   8
-#define GATHER_YIELDS	   2
-#define TRIM_AFTER_MS	   3000
+#define BUSY_REQUESTS 8
+#define GATHER_YIELDS 2
+#define TRIM_AFTER_MS 3000
+/*
+ * So many slots have their memory at hand all the time. When memory is short, more of it may only
+ * be had when what we carry to the disk is there, so that requests beyond these wait for theirs on
+ * their own, and we never do.
+ */
+#define READY_MIN	   4
 #define ATTRIBUTES_VALID_S 3600
 /* More than loop has requests: the kernel then never holds one back that we could take. */
 #define BACKGROUND_MAX 256
@@ -62,6 +73,8 @@ struct fuse_queue {
 	struct list free, busy; /* struct fuse_slot; free: last used first */
 
 	struct op poll_op;
+	struct op grow_op;
+	struct fuse_slot *growing; /* gets its memory */
 	struct deferred drain, finish;
 	struct ring_timer trim;
 	bool polling, starved, gone, active;
@@ -474,6 +487,7 @@ static struct fuse_slot *queue_free_slot(struct fuse_queue *queue)
 		slot->queue = queue;
 		slot->index = queue->used++;
 		slot->mark = fuse_arena_mark(queue->arena, slot->index);
+		slot->touched = slot->index < READY_MIN;
 		list_init(&slot->link);
 	}
 	return slot;
@@ -486,21 +500,54 @@ static void slot_take(struct fuse_slot *slot, size_t length_bytes)
 	slot_dispatch(slot, length_bytes);
 }
 
+static void slot_grow(struct fuse_slot *slot)
+{
+	struct fuse_queue *queue = slot->queue;
+
+	queue->growing = slot;
+	ring_madvise(queue->ring, &queue->grow_op, fuse_arena_slot(queue->arena, slot->index),
+		     fuse_arena_slot_bytes(queue->arena), MADV_POPULATE_WRITE);
+}
+
+static void slot_grown(struct op *op, int res, unsigned flags)
+{
+	struct fuse_queue *queue = container_of(op, struct fuse_queue, grow_op);
+	struct fuse_slot *slot = take(queue->growing);
+
+	/* Linux before 5.14, or it could not be: then we do have to wait for it. */
+	if (res < 0 && !queue->stopping)
+		fuse_arena_populate(queue->arena, slot->index);
+	slot->touched = true;
+	list_prepend(&queue->free, &slot->link);
+	ring_defer(queue->ring, queue->stopping ? &queue->finish : &queue->drain);
+}
+
+/* A slot that has its memory; the free ones that do come first. */
+static struct fuse_slot *queue_ready_slot(struct fuse_queue *queue)
+{
+	struct fuse_slot *slot = queue_free_slot(queue);
+
+	if (!slot || slot->touched)
+		return slot;
+	if (queue->growing)
+		list_prepend(&queue->free, &slot->link);
+	else
+		slot_grow(slot);
+	return NULL;
+}
+
 enum taken { TAKEN, TAKEN_NOT, TAKEN_ALL };
 
 /* Take one request into a free slot; TAKEN_ALL when the kernel has none, or we have no slot. */
 static enum taken queue_take(struct fuse_queue *queue)
 {
-	struct fuse_slot *slot = queue_free_slot(queue);
+	struct fuse_slot *slot = queue_ready_slot(queue);
 	struct fuse_in_header *header;
 	ssize_t r;
 
 	queue->starved = !slot;
 	if (!slot)
 		return TAKEN_ALL;
-	if (!slot->touched)
-		fuse_arena_populate(queue->arena, slot->index);
-	slot->touched = true;
 	header = fuse_arena_message(queue->arena, slot->index);
 	header->unique = 0;
 	fuse_arena_set(slot->mark, FUSE_ARENA_TAKING);
@@ -587,13 +634,13 @@ static void slot_resume(struct fuse_slot *slot)
 	const struct fuse_arena_mark *mark = slot->mark;
 	size_t most_bytes = fuse_arena_message_bytes(slot->queue->arena);
 
+	slot->touched = true;
 	if (atomic_load(&mark->state) == FUSE_ARENA_TAKING) {
 		slot_take(slot, MIN((size_t)header->len, most_bytes));
 		return;
 	}
 	list_append(&slot->queue->busy, &slot->link);
 	slot->queue->outstanding++;
-	slot->touched = true;
 	slot->unique = header->unique;
 	slot->skew_bytes = mark->skew_bytes;
 	slot->reply_bytes = mark->length_bytes;
@@ -636,18 +683,27 @@ static void queue_resume(struct fuse_queue *queue)
 static void queue_trim(struct ring_timer *timer)
 {
 	struct fuse_queue *queue = container_of(timer, struct fuse_queue, trim);
-	struct fuse_slot *slot;
+	struct list ready = LIST_INIT(ready), bare = LIST_INIT(bare);
+	struct fuse_slot *slot, *next;
 
 	if (queue->active) {
 		queue->active = false;
 		ring_timer_arm(queue->ring, &queue->trim, TRIM_AFTER_MS);
 		return;
 	}
-	list_for_each (slot, &queue->free, link) {
+	list_for_each_safe (slot, next, &queue->free, link) {
+		list_remove(&slot->link);
+		if (slot->index < READY_MIN) {
+			list_append(&ready, &slot->link);
+			continue;
+		}
+		list_append(&bare, &slot->link);
 		if (slot->touched)
 			fuse_arena_trim(queue->arena, slot->index);
 		slot->touched = false;
 	}
+	list_splice(&queue->free, &ready);
+	list_splice(&queue->free, &bare);
 }
 
 static void queue_finish(struct deferred *deferred)
@@ -655,7 +711,7 @@ static void queue_finish(struct deferred *deferred)
 	struct fuse_queue *queue = container_of(deferred, struct fuse_queue, finish);
 	void (*stopped)(void *userdata) = queue->stopped;
 
-	if (queue->polling || !list_empty(&queue->busy) || !stopped)
+	if (queue->polling || queue->growing || !list_empty(&queue->busy) || !stopped)
 		return;
 	queue->stopped = NULL;
 	stopped(queue->userdata);
@@ -683,6 +739,9 @@ static int queue_make(int fd, struct fuse_arena *arena, struct map *map,
 	list_init(&queue->free);
 	list_init(&queue->busy);
 	queue->poll_op.done = queue_readable;
+	queue->grow_op.done = slot_grown;
+	for (unsigned i = 0; i < MIN(depth, (unsigned)READY_MIN); i++)
+		fuse_arena_populate(arena, i);
 	deferred_init(&queue->drain, queue_drain);
 	deferred_init(&queue->finish, queue_finish);
 	ring_timer_init(&queue->trim, queue_trim);
@@ -726,7 +785,7 @@ void fuse_queue_free(struct fuse_queue *queue)
 {
 	if (!queue)
 		return;
-	assert(!queue->polling);
+	assert(!queue->polling && !queue->growing);
 	block_target_deinit(&queue->target);
 	fuse_arena_free(queue->arena);
 	free(queue->slots);
