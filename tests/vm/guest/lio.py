@@ -119,8 +119,8 @@ def _create_unit(target, number, unit):
     _write(f"{store}/enable", 1)
     if "block_size" in unit:
         _write(f"{store}/attrib/block_size", unit["block_size"])
-    # of hexadecimal digits: LIO makes the unit's NAA designator of them
-    serial = "".join(f"{byte:02x}" for byte in name.encode())[-32:].rjust(32, "0")
+    # of hexadecimal digits: LIO makes the unit's NAA designator of the first 25 of them
+    serial = "".join(f"{byte:02x}" for byte in name.encode())[-24:].ljust(32, "0")
     _write(f"{store}/wwn/vpd_unit_serial", serial)
     if "disk" in unit:
         _write(f"{store}/attrib/emulate_tpu", 1)
