@@ -192,16 +192,29 @@ static void stop_logged_out(const struct error *error, void *userdata)
 		stop_later(userdata);
 }
 
+static bool is_map_used(struct map_view *map)
+{
+	char holders[256];
+
+	map_device_holders(device_of(map), holders, sizeof(holders));
+	return holders[0] != '\0';
+}
+
 /* Somebody uses its device, which outlives us: the next hawserd goes on with it. */
 static bool is_map_left(struct map_view *map)
 {
-	struct map_device *device = device_of(map);
-	char holders[256];
+	return device_of(map)->kept && is_map_used(map);
+}
 
-	if (!device->kept)
-		return false;
-	map_device_holders(device, holders, sizeof(holders));
-	return holders[0] != '\0';
+/* Nobody uses it, but a session that stays for the sake of another map carries it. */
+static bool is_map_beside(struct map_view *map)
+{
+	const struct path_view *path;
+
+	list_for_each (path, &map->paths, link)
+		if (managed_of(path->session)->left)
+			return !is_map_used(map);
+	return false;
 }
 
 static bool is_session_left(struct session_view *session)
@@ -223,7 +236,7 @@ static bool is_everything_left(struct manager *manager)
 		if (!managed_of(session)->left)
 			return false;
 	list_for_each (map, &manager->maps, link)
-		if (!is_map_left(map))
+		if (!is_map_left(map) && !is_map_beside(map))
 			return false;
 	return !manager->stop_insisted;
 }

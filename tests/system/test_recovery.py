@@ -87,6 +87,27 @@ def restarted_in_an_orderly_way_while_in_use(lab):
 
 
 @case(limit_s=120)
+def a_unit_beside_one_in_use_does_not_hold_up_a_stop(lab):
+    lab.needs_block_devices()
+    net = lab.two_links()
+    target = lab.target(net)
+    iqn = target.add()
+    for lun in (1, 2):
+        target.add_unit(iqn, lun=lun)
+    daemon = lab.hawserd(net)
+    device = daemon.connect(iqn, net.portals)
+    for lun in (1, 2):
+        lab.note_device(daemon.device(iqn, net.portals[0], lun))
+    daemon.wait_for_paths(4)
+    mount = lab.mount(device)
+    daemon.stop(timeout=10)
+    daemon.start()
+    daemon.wait_for_paths(4)
+    mount.unmount()
+    end(iqn, daemon, device, net)
+
+
+@case(limit_s=120)
 def killed_while_all_paths_are_down(lab):
     _, iqn, daemon, device, net = device_on_two_paths(lab)
     oracle = lab.oracle(device, depth=8, size=32)
