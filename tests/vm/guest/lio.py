@@ -101,7 +101,8 @@ def access(number):
     """The state that LIO has the first unit's port group in"""
     group = glob.glob(f"{CONFIG}/core/*/*/alua/group{number}")[0]
     with open(f"{group}/alua_access_state", encoding="ascii") as file:
-        return next(name for name, code in ACCESS.items() if code == int(file.read()))
+        told = int(file.read())
+    return next(name for name, code in ACCESS.items() if code == told)
 
 
 def _create_unit(target, number, unit):
