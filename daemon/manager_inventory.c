@@ -72,6 +72,8 @@ static int poll_units(struct sd_event_source *source, uint64_t now_us, void *use
 		if (manager->config.inventory_poll_ms > 0 && managed->scanned)
 			look(managed, !misses_unit(managed));
 	}
+	if (manager->config.inventory_poll_ms > 0)
+		manager_poll_reservations(manager);
 	manager_poll_units(manager);
 	return 0;
 }

@@ -256,6 +256,9 @@ void manager_reservation_path_removed(struct map_path *path);
 void manager_reservation_attention(struct map_path *path, uint8_t asc, uint8_t ascq);
 void manager_reservation_conflict(struct map_path *path);
 void manager_reservation_fence_wanted(struct map_path *path);
+/** manager_poll_reservations() - now and then */
+void manager_poll_reservations(struct manager *manager);
+
 /* manager_sizes.c */
 /**
  * manager_note_size() - the right unit answered behind @path, with so many blocks

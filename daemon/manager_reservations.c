@@ -284,6 +284,16 @@ void manager_reservation_fence_wanted(struct map_path *path)
 	map_reservation_fence(&path->reservation);
 }
 
+/* A host that does nothing is told nothing: unit attentions wait for a command. */
+void manager_poll_reservations(struct manager *manager)
+{
+	struct map_view *map;
+
+	list_for_each (map, &manager->maps, link)
+		if (device_of(map)->reservation)
+			map_reservation_look(device_of(map)->reservation);
+}
+
 /* --- what faces ask for --- */
 
 void manager_ask_reservation(struct manager *manager, struct map_view *map,

@@ -402,6 +402,13 @@ void reservation_check(struct map_reservation *reservation)
 	reservation_op_queue(op);
 }
 
+void map_reservation_look(struct map_reservation *reservation)
+{
+	if (reservation->holding.state == RESERVATION_REGISTERED &&
+	    reservation_any_path(reservation))
+		reservation_check(reservation);
+}
+
 /* --- a path on its way in --- */
 
 static reservation_step let_in_keys;

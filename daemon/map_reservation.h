@@ -114,6 +114,9 @@ void map_reservation_conflict(struct reservation_path *path);
  */
 void map_reservation_attention(struct reservation_path *path, uint8_t asc, uint8_t ascq);
 
+/** map_reservation_look() - now and then: does the unit still have what this host wants? */
+void map_reservation_look(struct map_reservation *reservation);
+
 /**
  * map_reservation_fence() - kill what went through @path, which is lost
  *

@@ -3,9 +3,9 @@
 #pragma once
 
 /*
- * What map_reservation.c (paths, and whether they may carry I/O) and map_reservation_orders.c (what
- * an operator asks for) share: an order, which is a few commands one after the other. Nobody else
- * includes this.
+ * What map_reservation.c (paths, and whether they may carry I/O), map_reservation_orders.c (what an
+ * operator asks for), map_reservation_register.c and map_reservation_hold.c (how that is done)
+ * share: an order, which is a few commands one after the other. Nobody else includes this.
  */
 
 #include "daemon/map_reservation.h"
@@ -33,7 +33,8 @@ struct reservation_op {
 	unsigned through;		 /* paths that it was carried out on */
 	struct reservation_keys keys;
 	uint64_t victims[RESERVATION_VICTIMS_MAX];
-	unsigned victim_count;
+	unsigned victim_count; /* of them are left */
+	unsigned victim_total;
 	bool preempted; /* at least one of them */
 	bool abort;
 	uint8_t type;
@@ -77,3 +78,32 @@ void reservation_lose(struct map_reservation *reservation);
 void reservation_check(struct map_reservation *reservation);
 /** reservation_let_in() - begin to register @path, which is suspended */
 void reservation_let_in(struct reservation_path *path);
+
+/* map_reservation_orders.c */
+/** reservation_op_fail() - end it with an error */
+void reservation_op_fail(struct reservation_op *op, enum error_code code, const char *text);
+/** reservation_op_set_answer() - its error is what the unit said last; @what comes in front */
+void reservation_op_set_answer(struct reservation_op *op, const char *what);
+/** reservation_op_fail_answer() - the same, and end it */
+void reservation_op_fail_answer(struct reservation_op *op, const char *what);
+/** reservation_op_fail_conflict() - something is not as it was believed to be: look, too */
+void reservation_op_fail_conflict(struct reservation_op *op, const char *text);
+/** reservation_begin_round() - no path has passed, or was changed */
+void reservation_begin_round(struct map_reservation *reservation);
+/** reservation_add_victim() - a key for reservation_preempt_victims(); each once */
+void reservation_add_victim(struct reservation_op *op, uint64_t key);
+/** reservation_preempt_victims() - preempt them over op->path, then op->after */
+void reservation_preempt_victims(struct reservation_op *op);
+/** reservation_take_registered_path() - for op->path. Return: false, and the order has ended */
+bool reservation_take_registered_path(struct reservation_op *op);
+/** reservation_send_order() - over op->path with its key, then @next */
+void reservation_send_order(struct reservation_op *op, enum reservation_out action, uint8_t type,
+			    reservation_step *next);
+
+/* map_reservation_register.c */
+/** reservation_forget() - the unit has nothing of ours any more, and nothing is wanted */
+void reservation_forget(struct reservation_op *op);
+reservation_step reservation_register, reservation_unregister;
+
+/* map_reservation_hold.c */
+reservation_step reservation_reserve, reservation_release, reservation_preempt;

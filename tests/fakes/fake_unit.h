@@ -64,6 +64,7 @@ struct fake_unit {
 	bool no_10;	     /* READ(10), WRITE(10) are refused */
 	bool no_report_luns; /* REPORT LUNS is refused */
 	bool no_mode_sense_10, no_mode_sense_6;
+	bool keeps_registrations;    /* APTPL: over a loss of power, that is, which never comes */
 	bool tells_resets;	     /* unit attention 29/03 for all after a reset */
 	uint32_t max_compare_blocks; /* COMPARE AND WRITE; 0 = it has none */
 	uint32_t max_transfer_blocks, optimal_transfer_blocks;

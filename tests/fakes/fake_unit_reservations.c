@@ -17,6 +17,7 @@
 
 #define LIST_BYTES	      24   /* of PERSISTENT RESERVE OUT */
 #define SPECIAL_REGISTRATIONS 0x0d /* SPEC_I_PT, ALL_TG_PT, APTPL */
+#define APTPL		      0x01
 #define REGISTER_AND_IGNORE   6
 
 enum type {
@@ -236,8 +237,9 @@ void fake_read_reservation(struct fake_request *request)
 
 void fake_report_capabilities(struct fake_request *request)
 {
-	/* TMV; all six types; ALLOW COMMANDS 000b, no APTPL, no ALL_TG_PT */
-	static const uint8_t answer[8] = {0, 8, 0, 0x80, 0xea, 0x01};
+	/* TMV; all six types; ALLOW COMMANDS 000b, perhaps APTPL, no ALL_TG_PT */
+	bool keeps = request->unit->keeps_registrations;
+	const uint8_t answer[8] = {0, 8, keeps, (uint8_t)(0x80 | keeps), 0xea, 0x01};
 	uint8_t memory[sizeof(answer)];
 	struct writer writer = writer_of(memory, sizeof(memory));
 	const uint8_t *cdb = request->command->cdb;
@@ -355,7 +357,7 @@ void fake_register(struct fake_request *request)
 
 	if (!take_list(request, &out))
 		return;
-	if (out.flags & SPECIAL_REGISTRATIONS)
+	if (out.flags & SPECIAL_REGISTRATIONS & (unit->keeps_registrations ? ~APTPL : 0xff))
 		return fake_refuse(request, FAKE_INVALID_IN_PARAMETERS);
 	if (!ignore &&
 	    out.key != (is_registered(unit, out.who) ? unit->registrants[out.who].key : 0))

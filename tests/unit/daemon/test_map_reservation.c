@@ -1099,6 +1099,67 @@ static void a_map_that_ends_while_something_is_asked_ends_that_too(void **state)
 	bench_free(b);
 }
 
+static void what_the_unit_cannot_keep_is_registered_on_no_path(void **state)
+{
+	struct bench *b = bench_new(3);
+
+	ASK(b, REGISTER, .key = KEY, .survives_power = true);
+	assert_int_equal(b->code, ERROR_NOT_SUPPORTED);
+	assert_int_equal(registrations(b), 0);
+	ASK(b, REGISTER, .key = KEY, .all_target_ports = true);
+	assert_int_equal(b->code, ERROR_NOT_SUPPORTED);
+	assert_int_equal(registrations(b), 0);
+
+	b->unit->keeps_registrations = true;
+	ASK(b, REGISTER, .key = KEY, .survives_power = true);
+	assert_int_equal(b->code, ERROR_NONE);
+	assert_true(b->reservation->holding.survives_power);
+	assert_int_equal(registrations(b), 3);
+	bench_free(b);
+}
+
+static void without_a_key_given_it_is_the_configured_one_or_the_last_one(void **state)
+{
+	struct bench *b = bench_new(2);
+
+	ASK(b, REGISTER);
+	assert_int_equal(b->code, ERROR_INVALID_ARGUMENT);
+	b->reservation->configured = KEY + 5;
+	ASK(b, REGISTER);
+	assert_int_equal(path_key(b, 1), KEY + 5);
+	b->reservation->configured = 0;
+	peer(b, RESERVATION_REGISTER, 0, PEER, 0);
+	peer(b, RESERVATION_PREEMPT, PEER, KEY + 5, WE_RO);
+	map_reservation_look(b->reservation);
+	run(b);
+	assert_int_equal(state_of(b), RESERVATION_LOST);
+	ASK(b, REGISTER);
+	assert_int_equal(b->code, ERROR_NONE);
+	assert_int_equal(path_key(b, 1), KEY + 5);
+	bench_free(b);
+}
+
+static void peer_comes_back(struct bench *b)
+{
+	b->peer.relative_port = 2;
+	peer(b, RESERVATION_REGISTER, 0, PEER | 2, 0);
+}
+
+static void a_victim_that_is_registered_again_meanwhile_is_not_taken_for_preempted(void **state)
+{
+	struct bench *b = bench_new(2);
+
+	ASK(b, REGISTER, .key = KEY, .per_path = true);
+	peer(b, RESERVATION_REGISTER, 0, PEER | 2, 0);
+	b->sent = 0;
+	b->before = peer_comes_back;
+	b->before_at = 4; /* READ RESERVATION, READ KEYS, PREEMPT, READ KEYS */
+	ASK(b, PREEMPT, .key = PEER);
+	assert_int_equal(b->code, ERROR_RESERVATION_CONFLICT);
+	assert_non_null(strstr(b->text, "still registered"));
+	bench_free(b);
+}
+
 static void every_command_may_be_the_last_one_before_all_paths_are_lost(void **state)
 {
 	static const struct reservation_request requests[] = {
@@ -1175,6 +1236,10 @@ int main(void)
 		cmocka_unit_test(without_a_reservation_a_preempted_path_could_still_write),
 		cmocka_unit_test(a_path_that_is_back_is_not_preempted),
 		cmocka_unit_test(a_map_that_ends_while_something_is_asked_ends_that_too),
+		cmocka_unit_test(what_the_unit_cannot_keep_is_registered_on_no_path),
+		cmocka_unit_test(without_a_key_given_it_is_the_configured_one_or_the_last_one),
+		cmocka_unit_test(
+			a_victim_that_is_registered_again_meanwhile_is_not_taken_for_preempted),
 		cmocka_unit_test(every_command_may_be_the_last_one_before_all_paths_are_lost),
 	};
 
