@@ -198,7 +198,7 @@ void map_path_admit(struct map_path *path)
 	path_call_send(path, path_verified_work, path_verified_finished, NULL, NULL);
 }
 
-static void path_suspend_work(struct job *job)
+static void path_doubt_work(struct job *job)
 {
 	struct path_call *call = container_of(job, struct path_call, job);
 
@@ -210,7 +210,16 @@ static void path_suspend_work(struct job *job)
 void map_path_doubt(struct map_path *path, const char *reason)
 {
 	path->verified_held = false;
-	path_call_send(path, path_suspend_work, path_call_free, NULL, reason);
+	path_call_send(path, path_doubt_work, path_call_free, NULL, reason);
+}
+
+static void path_suspend_work(struct job *job)
+{
+	struct path_call *call = container_of(job, struct path_call, job);
+
+	if (call->path->path)
+		path_suspend(call->path->path, call->reason);
+	job_done(job);
 }
 
 void map_path_suspend(struct map_path *path, const char *reason)

@@ -394,7 +394,7 @@ static void conflict(struct dispatch *dispatch, struct path *path)
 {
 	struct map *map = map_of(dispatch);
 
-	path_doubt_identity(path, "reservation conflict: its registration is looked at");
+	path_suspend(path, "reservation conflict: its registration is looked at");
 	if (map->observer->conflict)
 		map->observer->conflict(map, path, map->userdata);
 }

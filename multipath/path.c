@@ -275,11 +275,16 @@ bool path_reinstate(struct path *path, const char *reason)
 	return true;
 }
 
-void path_doubt_identity(struct path *path, const char *reason)
+void path_suspend(struct path *path, const char *reason)
 {
 	path->verified = false;
-	path->nexus->doubts++;
 	path_step(path, PATH_EVENT_DOUBTED, reason);
+}
+
+void path_doubt_identity(struct path *path, const char *reason)
+{
+	path->nexus->doubts++;
+	path_suspend(path, reason);
 }
 
 enum path_state path_get_state(const struct path *path)

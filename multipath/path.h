@@ -101,6 +101,10 @@ void path_unmapped(struct path *path, const char *reason);
  */
 void path_doubt_identity(struct path *path, const char *reason);
 
+/** path_suspend() - the same, while who it leads to is not in question: something else has to be
+ * done */
+void path_suspend(struct path *path, const char *reason);
+
 /** path_quarantine() - another unit answers behind it: no read, no write, until it is removed */
 void path_quarantine(struct path *path, const char *reason);
 
