@@ -216,6 +216,9 @@ static int append_number(DBusMessageIter *at, char type, int64_t number)
 	case DBUS_TYPE_UINT16:
 		v.q = (dbus_uint16_t)number;
 		break;
+	case DBUS_TYPE_UINT64:
+		v.t = (dbus_uint64_t)number;
+		break;
 	case DBUS_TYPE_BOOLEAN:
 		v.b = number != 0;
 		break;

@@ -46,6 +46,8 @@ static const struct hawser_verb verbs[] = {
 	 "change a setting of a target's node records"},
 	{"show",     "TARGET|MAP",       1, 1, "jrncpI", true,  hawser_show,
 	 "show all settings of a target's records, or all of a map"},
+	{"events",   "",                 0, 0, "jSgmpF", true,  hawser_events,
+	 "print the last events, and with --follow those that come"},
 	{"monitor",  "",                 0, 0, "j",      true,  hawser_monitor,
 	 "print what happens, as it happens"},
 	{"explain",  "CODE",             1, 1, "",       false, hawser_explain,
@@ -75,6 +77,10 @@ static const struct option_row {
 	{"login",       'l', no_argument,       "",      "log in to what was found"},
 	{"dry-run",     'd', no_argument,       "",      "remember nothing"},
 	{"no-rates",    'R', no_argument,       "",      "show totals at once instead of measuring rates"},
+	{"since",       'S', required_argument, "WHEN",  "only events after this number, or of this time: 10min"},
+	{"target",      'g', required_argument, "TARGET","only events of this target"},
+	{"map",         'm', required_argument, "MAP",   "only events of this map"},
+	{"follow",      'F', no_argument,       "",      "go on with those that come"},
 	{"watch",       'w', optional_argument, "[=SECONDS]", "show it again and again"},
 	{"per-path",    'P', no_argument,       "",      "a key for each path: the last four digits are theirs"},
 	{"ignore",      'i', no_argument,       "",      "replace whatever key is registered already"},
@@ -276,6 +282,7 @@ static int take_option(struct hawser *run, int letter, const char *argument)
 		{'A', offsetof(struct hawser, aptpl)},
 		{'t', offsetof(struct hawser, all_target_ports)},
 		{'b', offsetof(struct hawser, abort)},
+		{'F', offsetof(struct hawser, follow)},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -294,6 +301,15 @@ static int take_option(struct hawser *run, int letter, const char *argument)
 		return take_number(run, argument, &run->sid);
 	case 'T':
 		run->type = argument;
+		return 0;
+	case 'S':
+		run->since = argument;
+		return 0;
+	case 'g':
+		run->target = argument;
+		return 0;
+	case 'm':
+		run->map = argument;
 		return 0;
 	case 'w':
 		return take_number(run, argument ? argument : "2", &run->watch_s);

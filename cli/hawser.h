@@ -33,8 +33,10 @@ struct hawser {
 	uint32_t sid;
 	bool all, no_wait, force, login, dry_run, no_rates;
 	bool per_path, ignore, aptpl, all_target_ports, abort;
-	const char *type; /* of a reservation */
-	unsigned watch_s; /* 0: once */
+	const char *type;		  /* of a reservation */
+	unsigned watch_s;		  /* 0: once */
+	const char *since, *map, *target; /* of events; NULL: all */
+	bool follow;
 };
 
 struct hawser_verb {
@@ -76,6 +78,7 @@ int hawser_group(struct hawser *run);
 int hawser_pr(struct hawser *run);
 int hawser_set(struct hawser *run);
 int hawser_show(struct hawser *run);
+int hawser_events(struct hawser *run);
 int hawser_monitor(struct hawser *run);
 int hawser_explain(struct hawser *run);
 int hawser_version(struct hawser *run);

@@ -17,7 +17,7 @@ _hawser()
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verb=${COMP_WORDS[1]} words=
 	local verbs="status sessions maps paths nodes discover login logout rescan remove reset group pr set
-		show monitor 		explain version help"
+		show events monitor explain version help"
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
@@ -38,13 +38,22 @@ _hawser()
 		reset) words="--portal --interface --sid --force --help" ;;
 		pr) words="--json --raw --no-headings --no-colour --per-path --ignore --aptpl --all-target-ports --abort --type --force --help" ;;
 		set) words="--portal --interface --help" ;;
+		events) words="--json --since --target --map --portal --follow --help" ;;
 		monitor) words="--json --help" ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 	fi
 	case $previous in
-	-p | --portal | -I | --interface | -s | --sid) return ;;
+	-p | --portal | -I | --interface | -s | --sid | -S | --since) return ;;
+	-g | --target)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hawser_targets)" -- "$word")
+		return
+		;;
+	-m | --map)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hawser_maps)" -- "$word")
+		return
+		;;
 	-T | --type) [ "$verb" = pr ] && words="we-ro ea-ro we-ar ea-ar" ;;
 	esac
 	case $verb in

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/event.h"
 #include "daemon/face.h"
 #include "tests/fakes/fake_manager.h"
 #include "util/error.h"
@@ -29,6 +30,19 @@ static void add_objects(struct manager *manager, unsigned count)
 		snprintf(target, sizeof(target), "iqn.2026-01.org.example:many%05u", i);
 		fake_session_add(manager, fake_node_add(manager, target, "192.0.2.99", 3260));
 	}
+}
+
+/* A session is lost, and its map is degraded. */
+static void add_events(struct manager *manager)
+{
+	fake_event(manager, OBJECT_SESSION,
+		   list_first(manager_sessions(manager), struct session_view, link),
+		   &(struct event_facts){.kind = EVENT_SESSION_LOST, .reason = "cable gone"});
+	fake_event(manager, OBJECT_MAP, list_first(manager_maps(manager), struct map_view, link),
+		   &(struct event_facts){.kind = EVENT_MAP_CHANGED,
+					 .state = "degraded",
+					 .from = "ok",
+					 .numbers = {1, 2}});
 }
 
 static int serve(sd_event *event, struct manager *manager, const char *run_dir)
@@ -74,6 +88,7 @@ int main(int argc, char **argv)
 	int option, status;
 
 	fake_manager_populate(manager);
+	add_events(manager);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		if (option == 'r')
 			run_dir = optarg;

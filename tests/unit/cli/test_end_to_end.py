@@ -744,6 +744,35 @@ def verbs_refuse_options_that_are_not_theirs(lab):
 
 
 @case
+def events_tell_what_has_happened(lab):
+    lab.start()
+    lost, degraded = lab.hawser("events").out.splitlines()
+    assert "warning  session 1: lost the connection" in lost and lost.endswith("[session-lost, FAILP, 1]"), lost
+    assert "is degraded (was ok); 1 of 2 paths usable" in degraded, degraded
+    assert lab.hawser("events --since 1").out.splitlines() == [degraded]
+    assert lab.hawser("events --since 2").out == ""
+    assert lab.hawser(f"events --target {TARGET}").out.splitlines() == [lost]
+    assert lab.hawser(f"events --portal {FIRST}").out.splitlines() == [lost]
+    assert lab.hawser("events --map no-such").out == ""
+    lab.hawser("events --since yesterday", 7)
+
+
+@case
+def events_are_json_with_all_their_fields(lab):
+    lab.start()
+    told = json.loads(lab.hawser("events --json").out)
+    assert told["schema"] == 1
+    lost, degraded = told["events"]
+    assert lost["event"] == "session-lost" and lost["severity"] == "warning", lost
+    assert lost["reason"] == "cable gone" and lost["target"] == TARGET, lost
+    assert lost["portal"] == f"{FIRST}:3260" and lost["sid"] == 1, lost
+    assert lost["sequence"] == 1 and lost["monotonic"] > 0 and len(lost["message_id"]) == 32, lost
+    assert degraded["numbers"] == {"usable": 1, "paths": 2}, degraded
+    assert degraded["state"] == "degraded" and degraded["old_state"] == "ok", degraded
+    assert json.loads(lab.hawser("events --json --since 2").out)["events"] == []
+
+
+@case
 def monitor_tells_what_happens(lab):
     lab.start()
     for words, part in ((["monitor"], "Startup automatic"), (["monitor", "--json"], '"Startup"')):
