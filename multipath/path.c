@@ -12,8 +12,8 @@
 #include "util/cleanup.h"
 #include "util/ring.h"
 
-#define ATTENTION_WINDOW_NS 500000000u /* one event on four paths, or told again and again */
-#define BUSY_WINDOW_NS	    5000000u   /* of being busy make one measurement of throughput */
+#define ATTENTION_WINDOW_NS 500000000u	      /* one event on four paths, or told again and again */
+#define BUSY_WINDOW_NS	    UINT64_C(5000000) /* of being busy make one measurement of throughput */
 #define NS_PER_MS	    1000000u
 #define FULL_MIN_COST	    (UINT64_C(1) << 20)
 #define WINDOW_STEP_NS	    UINT64_C(2000000000)
@@ -433,14 +433,18 @@ static void measure_cost_time(struct path *path, uint64_t cost_per_ms)
 	path->cost_time = MIN(path->cost_time, COST_TIME_MAX);
 }
 
-/* Throughput while it had something to do; idle time says nothing about a path. */
+/*
+ * Throughput while it had something to do; idle time says nothing about a path. Over a long way
+ * answers come in bursts: a measurement takes as long as the way, so that the time between two
+ * bursts counts as well as a burst does.
+ */
 static void measure_throughput(struct path *path, uint64_t now_ns)
 {
 	uint64_t sample;
 
 	path->busy_ns += now_ns - path->busy_since_ns;
 	path->busy_since_ns = now_ns;
-	if (path->busy_ns < BUSY_WINDOW_NS)
+	if (path->busy_ns < MAX(BUSY_WINDOW_NS, path_least_latency_ns(path)))
 		return;
 	sample = path->cost_served * NS_PER_MS / path->busy_ns;
 	sample = MAX(sample, UINT64_C(1));

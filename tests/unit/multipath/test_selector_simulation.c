@@ -220,12 +220,24 @@ static const struct scenario scenarios[] = {
 	{"one +50 ms, 4 KiB × 16",          {{1000, 50200}, {1000, 200}}, 16, {4 * KIB, 4 * KIB}},
 	{"one +50 ms, 64 KiB × 32",         {{1000, 50200}, {1000, 200}}, 32, {64 * KIB, 64 * KIB}},
 	{"one +50 ms, 256 KiB × 128",       {{1000, 50200}, {1000, 200}}, 128, {256 * KIB, 256 * KIB}},
+	{"200 Mbit/s, one +100 ms, 64 KiB × 22", {{200, 100200}, {200, 200}}, 22, {64 * KIB, 64 * KIB}},
 	{"one falls from 1000 to 10 Mbit/s, 16 KiB × 16", {{1000, 200}, {1000, 200}}, 16,
 	                                    {16 * KIB, 16 * KIB}, 500, 10},
 };
 /* clang-format on */
 
-enum { EQUAL, UNEQUAL, UNEQUAL_SMALL, UNEQUAL_MIXED, FAR_ONE, FAR_SOME, FAR_MANY, FAR_FULL, FALLS };
+enum {
+	EQUAL,
+	UNEQUAL,
+	UNEQUAL_SMALL,
+	UNEQUAL_MIXED,
+	FAR_ONE,
+	FAR_SOME,
+	FAR_MANY,
+	FAR_FULL,
+	FAR_NARROW,
+	FALLS
+};
 
 static const char *const names[] = {"service-time", "shortest-expected-delay", "queue-length",
 				    "round-robin"};
@@ -291,6 +303,15 @@ static void a_long_way_is_used_when_the_short_one_is_full_and_else_left_alone(vo
 	assert_true(rate(FAR_ONE, ROUND_ROBIN) < rate(FAR_ONE, SERVICE_TIME) / 10);
 }
 
+/* Answers over it come in bursts, and a burst is as fast as the short way's answers are. */
+static void a_long_way_is_not_taken_for_a_fast_one_by_its_bursts(void **state)
+{
+	for (int n = SERVICE_TIME; n <= SHORTEST_DELAY; n++) {
+		assert_in_range(results[FAR_NARROW][n].p99_us, 0, 60000);
+		assert_in_range(results[FAR_NARROW][n].share, 0, 3);
+	}
+}
+
 static void a_path_that_gets_slow_is_found_out(void **state)
 {
 	for (int n = SERVICE_TIME; n <= SHORTEST_DELAY; n++)
@@ -321,6 +342,7 @@ int main(void)
 		cmocka_unit_test(the_same_simulation_has_the_same_result),
 		cmocka_unit_test(selectors_that_look_give_unequal_paths_what_they_can_carry),
 		cmocka_unit_test(a_long_way_is_used_when_the_short_one_is_full_and_else_left_alone),
+		cmocka_unit_test(a_long_way_is_not_taken_for_a_fast_one_by_its_bursts),
 		cmocka_unit_test(a_path_that_gets_slow_is_found_out),
 		cmocka_unit_test(service_time_is_as_good_or_better_wherever_there_is_a_queue),
 	};
