@@ -222,9 +222,6 @@ static int append_number(DBusMessageIter *at, char type, int64_t number)
 	case DBUS_TYPE_BOOLEAN:
 		v.b = number != 0;
 		break;
-	case DBUS_TYPE_UINT64:
-		v.t = (dbus_uint64_t)number;
-		break;
 	default:
 		v.u = (dbus_uint32_t)number; /* 'u', 'i' and 'h' are all 32 bits wide */
 		break;

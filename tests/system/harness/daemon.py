@@ -257,6 +257,10 @@ class Hawserd:
         self.login(iqn)
         return self.device(iqn, portals[0])
 
+    def add_record(self, iqn, portal):
+        """A record made by hand, for a portal that no discovery names."""
+        return self.iscsiadm(f"-m node -T {iqn} -p {portal} -o new")
+
     def by_path(self, iqn, portal, lun=1):
         return os.path.join(self.dev_dir, f"disk/by-path/ip-{portal}-iscsi-{iqn}-lun-{lun}")
 

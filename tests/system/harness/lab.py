@@ -15,6 +15,7 @@ from harness.fake_target import FakeTarget
 from harness.isns import IsnsServer
 from harness.load import Fio, Mount, Oracle, PauseMeter
 from harness.network import Links, Loopback
+from harness.relay import Relay
 from harness.target import Target
 
 
@@ -48,6 +49,9 @@ class Lab:
     def fake_target(self, network, groups=(1, 2), size_mib=64):
         made = FakeTarget(self.build, self.folder, network, groups, size_mib)
         return self._keep(made, FakeTarget.kill)
+
+    def relay(self, network, portal, delay_ms):
+        return self._keep(Relay(self.build, network, portal, delay_ms), Relay.kill)
 
     def isns_server(self, network):
         return self._keep(IsnsServer(self.folder, network.target_side), IsnsServer.kill)
