@@ -202,7 +202,7 @@ bool list_has_map(const struct map_info *map, const char *word)
 
 /* clang-format off */
 enum { PATH_MAP, PATH_SID, PATH_PORTAL, PATH_STATE, PATH_GROUP, PATH_ACCESS, PATH_PRIORITY,
-       PATH_PREFERRED, PATH_PORT_GROUP, PATH_IN_FLIGHT, PATH_LATENCY, PATH_READS,
+       PATH_PREFERRED, PATH_PORT_GROUP, PATH_IN_FLIGHT, PATH_LATENCY, PATH_P99, PATH_READS,
        PATH_WRITES, PATH_BYTES_READ, PATH_BYTES_WRITTEN, PATH_ERRORS, PATH_FAILURES, PATH_DETAIL,
        PATH_TARGET, PATH_OBJECT, PATH_COLUMNS };
 
@@ -218,6 +218,7 @@ static const struct column path_columns[] = {
 	[PATH_PORT_GROUP]    = {NULL,        "target_port_group", CELL_NUMBER},
 	[PATH_IN_FLIGHT]     = {"IN FLIGHT", "in_flight",     CELL_NUMBER},
 	[PATH_LATENCY]       = {"LATENCY",   "latency_us",    CELL_MICROSECONDS},
+	[PATH_P99]           = {"P99",       "latency_p99_us", CELL_MICROSECONDS, .sparse = true},
 	[PATH_READS]         = {"READS",     "reads",         CELL_NUMBER},
 	[PATH_WRITES]        = {"WRITES",    "writes",        CELL_NUMBER},
 	[PATH_BYTES_READ]    = {"READ",      "bytes_read",    CELL_BYTES},
@@ -261,6 +262,7 @@ static void add_path(struct table *table, const struct session_list *sessions,
 		table_set_number(table, row, PATH_PORT_GROUP, (uint64_t)path->target_port_group);
 	table_set_number(table, row, PATH_IN_FLIGHT, path->in_flight);
 	table_set_number(table, row, PATH_LATENCY, path->latency_us);
+	table_set_number(table, row, PATH_P99, path->latency_p99_us);
 	table_set_number(table, row, PATH_READS, path->reads);
 	table_set_number(table, row, PATH_WRITES, path->writes);
 	table_set_number(table, row, PATH_BYTES_READ, path->bytes_read);

@@ -301,6 +301,7 @@ static struct path_info path_of(const struct value *properties)
 		.errors = number_of(properties, "Errors"),
 		.in_flight = number_of(properties, "InFlight"),
 		.latency_us = number_of(properties, "LatencyUs"),
+		.latency_p99_us = number_of(properties, "LatencyP99Us"),
 		.reads = number_of(properties, "Reads"),
 		.writes = number_of(properties, "Writes"),
 		.bytes_read = number_of(properties, "BytesRead"),

@@ -71,7 +71,7 @@ struct path_info {
 	int64_t priority, target_port_group;
 	uint32_t group;
 	bool preferred;
-	uint64_t lun, since_us, failures, errors, in_flight, latency_us;
+	uint64_t lun, since_us, failures, errors, in_flight, latency_us, latency_p99_us;
 	uint64_t reads, writes, bytes_read, bytes_written;
 };
 

@@ -14,13 +14,17 @@
 #include <systemd/sd-event.h>
 
 #include "util/cleanup.h"
-#include "util/log.h"
 
-#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
+#define GROUPS \
+	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | \
+	 RTMGRP_IPV6_ROUTE)
+#define ROUTES_QUIET_US 50000 /* what changes within it is told once */
 
 struct link_monitor {
 	struct mnl_socket *socket;
 	sd_event_source *io;
+	sd_event_source *routes; /* a timer, while a change of routes is to be told */
+	sd_event *event;
 	const struct link_observer *observer;
 	void *userdata;
 };
@@ -56,6 +60,24 @@ static void on_address_gone(struct link_monitor *monitor, const struct nlmsghdr 
 	}
 }
 
+static int tell_routes(sd_event_source *source, uint64_t now_us, void *userdata)
+{
+	struct link_monitor *monitor = userdata;
+
+	monitor->routes = sd_event_source_disable_unref(monitor->routes);
+	monitor->observer->routes_changed(monitor->userdata);
+	return 0;
+}
+
+/* A router may change thousands at once; the time is counted from the first. */
+static void on_route_changed(struct link_monitor *monitor)
+{
+	if (!monitor->routes &&
+	    sd_event_add_time_relative(monitor->event, &monitor->routes, CLOCK_MONOTONIC,
+				       ROUTES_QUIET_US, 0, tell_routes, monitor) < 0)
+		monitor->observer->routes_changed(monitor->userdata);
+}
+
 static int on_message(const struct nlmsghdr *header, void *data)
 {
 	struct link_monitor *monitor = data;
@@ -70,6 +92,10 @@ static int on_message(const struct nlmsghdr *header, void *data)
 		if (mnl_nlmsg_get_payload_len(header) >= sizeof(struct ifaddrmsg))
 			on_address_gone(monitor, header);
 		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		on_route_changed(monitor);
+		break;
 	}
 	return MNL_CB_OK;
 }
@@ -83,7 +109,7 @@ static int link_monitor_io(sd_event_source *source, int fd, uint32_t events, voi
 	if (n > 0)
 		mnl_cb_run(buffer, (size_t)n, 0, 0, on_message, monitor);
 	else if (n < 0 && errno == ENOBUFS)
-		log_info("some news of network interfaces were lost: pings will tell");
+		on_route_changed(monitor); /* some news were lost: look what is left */
 	return 0;
 }
 
@@ -95,6 +121,7 @@ int link_monitor_new(sd_event *event, const struct link_observer *observer, void
 
 	if (!monitor)
 		return -ENOMEM;
+	monitor->event = event;
 	monitor->observer = observer;
 	monitor->userdata = userdata;
 	monitor->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -116,6 +143,7 @@ void link_monitor_free(struct link_monitor *monitor)
 	if (!monitor)
 		return;
 	sd_event_source_disable_unref(monitor->io);
+	sd_event_source_disable_unref(monitor->routes);
 	if (monitor->socket)
 		mnl_socket_close(monitor->socket);
 	free(monitor);

@@ -18,6 +18,8 @@ struct link_observer {
 	void (*link_changed)(unsigned interface_index, bool up, void *userdata);
 	/** an address of ours was taken away; @address: as text */
 	void (*address_gone)(const char *address, void *userdata);
+	/** routes came or went, one or thousands of them: ask for those that matter */
+	void (*routes_changed)(void *userdata);
 };
 
 /** link_monitor_new() - @observer alive as long. Return: 0 or -errno */

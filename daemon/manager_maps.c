@@ -217,6 +217,18 @@ static void tell_path_state(struct map_path *path, enum path_state from, unsigne
 		});
 }
 
+/* A path that is new, or back, is looked at: then "degraded" is only a moment on the way to better.
+ */
+static bool is_looked_at(const struct map_device *device)
+{
+	const struct path_view *path;
+
+	list_for_each (path, &device->view.paths, link)
+		if (path->state == PATH_VERIFY)
+			return true;
+	return false;
+}
+
 static void on_map_state(struct map_device *device, enum map_state from, void *userdata)
 {
 	const struct state_note *note = &map_notes[device->view.state];
@@ -226,7 +238,9 @@ static void on_map_state(struct map_device *device, enum map_state from, void *u
 	manager_raise(userdata, OBJECT_MAP, &device->view,
 		      &(struct event_facts){
 			      .kind = EVENT_MAP_CHANGED,
-			      .severity = note->severity,
+			      .severity = device->view.state == MAP_DEGRADED && is_looked_at(device)
+						  ? LOG_NOTICE
+						  : note->severity,
 			      .verdicts = note->verdicts,
 			      .state = map_state_name(device->view.state),
 			      .from = map_state_name(from),

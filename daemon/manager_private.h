@@ -76,6 +76,8 @@ struct managed_session {
 	struct error look_error; /* why the last look saw nothing */
 
 	unsigned interface_index; /* that its connection goes over; 0 = not known */
+	bool link_down;		  /* of that interface, and it was told */
+	bool route_gone;	  /* to its portal, and it was told */
 	bool left;		  /* to the next hawserd, by a stop */
 	bool planned;		  /* to be logged out together with others */
 	bool leaving;		  /* stopped, waits for its paths to be gone */

@@ -90,6 +90,11 @@ static void get_latency_us(struct bus_writer *writer, const void *object)
 	bus_write_u64(writer, view(object)->statistics.ewma_latency_ns / NS_PER_US);
 }
 
+static void get_latency_p99_us(struct bus_writer *writer, const void *object)
+{
+	bus_write_u64(writer, view(object)->statistics.p99_latency_ns / NS_PER_US);
+}
+
 static void get_hedged(struct bus_writer *writer, const void *object)
 {
 	bus_write_u64(writer, view(object)->statistics.hedged);
@@ -137,6 +142,7 @@ static const struct bus_property properties[] = {
 	{"Errors",       "t", CHANGE_SILENT,   get_errors},
 	{"InFlight",     "u", CHANGE_SILENT,   get_in_flight},
 	{"LatencyUs",    "t", CHANGE_SILENT,   get_latency_us},
+	{"LatencyP99Us", "t", CHANGE_SILENT,   get_latency_p99_us},
 	{"Hedged",       "t", CHANGE_SILENT,   get_hedged},
 	{"HedgesWon",    "t", CHANGE_SILENT,   get_hedges_won},
 	{"Reads",        "t", CHANGE_SILENT,   get_reads},

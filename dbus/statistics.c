@@ -47,7 +47,7 @@ static const struct counter path_counters[] = {
 	COUNTER(path_statistics, latency_sum_ns),  COUNTER(path_statistics, latency_max_ns),
 	COUNTER(path_statistics, in_flight),	   COUNTER(path_statistics, in_flight_bytes),
 	COUNTER(path_statistics, ewma_latency_ns), COUNTER(path_statistics, hedged),
-	COUNTER(path_statistics, hedges_won),
+	COUNTER(path_statistics, hedges_won),	   COUNTER(path_statistics, p99_latency_ns),
 };
 
 static uint64_t value_of(const struct counter *counter, const void *statistics)

@@ -210,6 +210,7 @@ static void put_off(struct dispatch *dispatch, struct map_command *command, stru
 		    const struct retry_verdict *verdict)
 {
 	uint64_t delay_ms = verdict->delay_ms ? verdict->delay_ms : PAUSE_MS;
+	uint64_t told_ms = retry_told_ms(&command->scsi.result);
 	int64_t limit_ms = patience_ms(dispatch, verdict);
 	uint64_t now_ns = now(dispatch);
 
@@ -220,6 +221,7 @@ static void put_off(struct dispatch *dispatch, struct map_command *command, stru
 		return;
 	}
 	delay_ms = MIN(delay_ms << command->pauses, MAX(delay_ms, PAUSE_MAX_MS));
+	delay_ms = MAX(delay_ms, told_ms);
 	if (command->pauses < PAUSES_MAX)
 		command->pauses++;
 	command->path = path;

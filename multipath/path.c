@@ -498,8 +498,10 @@ static void count_latency(struct path *path, enum map_command_kind kind, uint64_
 
 	count_least_latency(path, latency_ns);
 	*ewma_ns = *ewma_ns ? (*ewma_ns * 7 + latency_ns) / 8 : latency_ns;
-	if (kind == MAP_READ)
-		path_latency_add(&path->latency, latency_ns);
+	if (kind != MAP_READ)
+		return;
+	path_latency_add(&path->latency, latency_ns);
+	path->statistics.p99_latency_ns = path->latency.p99_ns;
 }
 
 static void count_good(struct path *path, const struct map_command *command, uint64_t now_ns)

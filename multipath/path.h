@@ -38,8 +38,9 @@ struct path_statistics {
 	uint32_t in_flight;
 	uint64_t in_flight_bytes;
 	uint64_t ewma_latency_ns;
-	uint64_t hedged;     /* its reads that were sent over another path, too */
-	uint64_t hedges_won; /* reads of other paths that it answered first */
+	uint64_t p99_latency_ns; /* of the last thousand reads or so; 0 = not known yet */
+	uint64_t hedged;	 /* its reads that were sent over another path, too */
+	uint64_t hedges_won;	 /* reads of other paths that it answered first */
 };
 
 /* Which target port a path goes through, and what is known of it before anybody was asked. */

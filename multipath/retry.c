@@ -257,3 +257,15 @@ const struct retry_rule *retry_rule_at(size_t index)
 {
 	return index < ARRAY_SIZE(rules) ? &rules[index] : NULL;
 }
+
+uint32_t retry_told_ms(const struct scsi_result *result)
+{
+	uint32_t units = result->status_qualifier & 0x3fff; /* of 100 ms; above it is the scope */
+
+	if (result->outcome != SCSI_COMPLETED ||
+	    (result->status != SCSI_BUSY && result->status != SCSI_TASK_SET_FULL))
+		return 0;
+	if (units > 0x3fef) /* reserved, or "not now" without a time */
+		return 0;
+	return MIN(units * 100, (uint32_t)RETRY_TOLD_MAX_MS);
+}

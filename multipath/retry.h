@@ -92,6 +92,18 @@ struct retry_rule {
 const struct retry_rule *retry_judge(const struct scsi_result *result, enum map_command_kind kind,
 				     struct scsi_sense *sense);
 
+#define RETRY_TOLD_MAX_MS 10000
+
+/**
+ * retry_told_ms() - how long the device wants to be left alone, with BUSY and TASK SET FULL
+ *
+ * What is longer than RETRY_TOLD_MAX_MS is cut: a target must not be able to hold a command for the
+ * half hour that it can say.
+ * Source: SAM-5 §5.3.2 (status qualifier)
+ * Return: milliseconds; 0: it did not say.
+ */
+uint32_t retry_told_ms(const struct scsi_result *result);
+
 /** retry_rule_at() - the @index-th rule of the table, the first that matches wins; NULL behind it
  */
 const struct retry_rule *retry_rule_at(size_t index);

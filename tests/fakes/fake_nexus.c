@@ -273,6 +273,7 @@ static void apply(struct fake_nexus *fake, struct scsi_command *command,
 	if (answer->outcome != SCSI_COMPLETED)
 		return;
 	result->status = answer->status;
+	result->status_qualifier = answer->status_qualifier;
 	if (answer->status == SCSI_CHECK_CONDITION && (answer->key || answer->asc || answer->ascq))
 		fake_sense(command, answer->descriptor_format, answer->deferred, answer->key,
 			   answer->asc, answer->ascq);

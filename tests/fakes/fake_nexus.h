@@ -31,7 +31,8 @@ struct fake_answer {
 	bool held;     /* not at all: it waits for fake_nexus_complete(), _lose() or an abort */
 	bool executed; /* the unit executes it first (an answer lost on the way: SCSI_IN_DOUBT) */
 	enum scsi_outcome outcome;
-	uint8_t status;		/* with SCSI_COMPLETED */
+	uint8_t status; /* with SCSI_COMPLETED */
+	uint16_t status_qualifier;
 	uint8_t key, asc, ascq; /* with CHECK CONDITION; all 0 = no sense data at all */
 	bool deferred, descriptor_format;
 	const void *data; /* data-in that the device sends, with GOOD; alive until it ran */

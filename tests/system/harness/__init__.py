@@ -4,6 +4,7 @@
 
     commands    run a program, keep a program running, end it by its process id
     network     a network of one's own: two hosts with two cables, and the ways to break them
+    journal     a journal of one's own
     relay       a long way to a portal
     target      a real iSCSI target (Debian's tgt) with disks and accounts
     daemon      hawserd from the build directory, with folders of its own, and its two commands

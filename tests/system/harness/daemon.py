@@ -54,10 +54,11 @@ class Build:
 class Hawserd:
     def __init__(
         self, build, folder, namespace=None, *,
-        conf=None, settings=None, initiator=INITIATOR, conf_dir=None,
+        conf=None, settings=None, initiator=INITIATOR, conf_dir=None, journal=None,
     ):  # fmt: skip
         """conf: more lines for iscsid.conf; settings: "section.key": value of hawser.conf"""
         self.build = build
+        self.journal = journal  # that it logs to, instead of standard error
         self.namespace = namespace
         self.folder = folder
         self.conf_dir = conf_dir or os.path.join(folder, "conf")
@@ -114,6 +115,9 @@ class Hawserd:
                 "--conf-dir", self.conf_dir, "--run-dir", self.run_dir, "--dev-dir", self.dev_dir,
                 "--firmware-dir", self.firmware_dir,
             ]  # fmt: skip
+            if self.journal:
+                command.remove("--foreground")
+                command = self.journal.inside(command)
             if self.namespace:
                 command = self.namespace.inside(command)
             self.program = Program(

@@ -53,6 +53,10 @@ class Lab:
     def relay(self, network, portal, delay_ms):
         return self._keep(Relay(self.build, network, portal, delay_ms), Relay.kill)
 
+    def keep(self, thing):
+        """thing.close() at the end"""
+        return self._keep(thing, lambda each: each.close())
+
     def isns_server(self, network):
         return self._keep(IsnsServer(self.folder, network.target_side), IsnsServer.kill)
 

@@ -487,6 +487,26 @@ static void a_busy_unit_is_asked_again_later_and_then_through_another_path(void 
 	fixture_free(f);
 }
 
+static void a_unit_that_says_how_long_it_is_busy_is_left_alone_for_so_long(void **state)
+{
+	struct fake_answer busy = FAKE_STATUS(SCSI_BUSY);
+	struct fixture *f = fixture_new(1, NULL);
+	struct request *read;
+
+	busy.status_qualifier = 7; /* of 100 ms */
+	fake_nexus_script(f->nexus[0], FAKE_ANY_OPCODE, 1, &busy);
+	read = fixture_read(f, 0, 1);
+	fixture_run(f);
+	fake_ring_advance(f->ring, 699);
+	fixture_run(f);
+	assert_int_equal(fixture_executed(f), 1);
+	fake_ring_advance(f->ring, 1);
+	fixture_run(f);
+	assert_int_equal(fixture_executed(f), 2);
+	assert_int_equal(read->error, 0);
+	fixture_free(f);
+}
+
 static void a_unit_that_is_busy_for_ever_ends_the_command(void **state)
 {
 	static const struct fake_answer answers[] = {
@@ -1409,6 +1429,7 @@ int main(void)
 		cmocka_unit_test(an_error_of_the_unit_is_the_submitters_and_no_fault_of_the_path),
 		cmocka_unit_test(a_short_read_is_repeated_and_then_an_error),
 		cmocka_unit_test(a_busy_unit_is_asked_again_later_and_then_through_another_path),
+		cmocka_unit_test(a_unit_that_says_how_long_it_is_busy_is_left_alone_for_so_long),
 		cmocka_unit_test(a_unit_that_is_busy_for_ever_ends_the_command),
 		cmocka_unit_test(a_busy_unit_is_waited_for_also_with_no_path_retry_zero),
 		cmocka_unit_test(delayed_commands_wake_each_at_its_time),

@@ -388,6 +388,39 @@ static void everything_a_device_can_say_has_a_verdict_that_ends(void **state)
 	}
 }
 
+static void a_device_may_say_how_long_it_wants_to_be_left_alone(void **state)
+{
+	static const struct {
+		uint8_t status;
+		uint16_t qualifier;
+		uint32_t ms;
+	} rows[] = {
+		{SCSI_BUSY, 0, 0},
+		{SCSI_BUSY, 1, 100},
+		{SCSI_TASK_SET_FULL, 3, 300},
+		{SCSI_TASK_SET_FULL, 0x4003, 300}, /* with a scope */
+		{SCSI_BUSY, 100, RETRY_TOLD_MAX_MS},
+		{SCSI_BUSY, 0x3fef, RETRY_TOLD_MAX_MS},
+		{SCSI_BUSY, 0x3ff0, 0},
+		{SCSI_BUSY, 0x3ffe, 0},
+		{SCSI_BUSY, 0xffff, 0},
+		{SCSI_GOOD, 5, 0},
+		{SCSI_RESERVATION_CONFLICT, 5, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct scsi_result result = {
+			.outcome = SCSI_COMPLETED,
+			.status = rows[i].status,
+			.status_qualifier = rows[i].qualifier,
+		};
+
+		assert_int_equal(retry_told_ms(&result), rows[i].ms);
+		result.outcome = SCSI_IN_DOUBT;
+		assert_int_equal(retry_told_ms(&result), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +432,7 @@ int main(void)
 		cmocka_unit_test(damaged_sense_data_count_as_none),
 		cmocka_unit_test(no_rule_hides_behind_another),
 		cmocka_unit_test(everything_a_device_can_say_has_a_verdict_that_ends),
+		cmocka_unit_test(a_device_may_say_how_long_it_wants_to_be_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
