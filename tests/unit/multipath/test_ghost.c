@@ -13,6 +13,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <malloc.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -437,5 +438,9 @@ int main(void)
 		cmocka_unit_test(a_barrier_without_a_reset_is_no_fence_for_tgt),
 	};
 
+	/* Thousands of worlds come and go: their memory need not go back to the kernel each time.
+	 */
+	mallopt(M_MMAP_THRESHOLD, 16 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
