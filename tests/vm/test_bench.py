@@ -22,14 +22,14 @@ from harness.commands import run
 
 # name: fio's words, and how many I/Os are many
 JOBS = {
-    "4 KiB random read, depth 1": ("--rw=randread --bs=4k --iodepth=1", 3000),
-    "4 KiB random read, depth 32": ("--rw=randread --bs=4k --iodepth=32", 4000),
-    "4 KiB random write, depth 1": ("--rw=randwrite --bs=4k --iodepth=1", 3000),
-    "4 KiB random write, depth 32": ("--rw=randwrite --bs=4k --iodepth=32", 4000),
-    "128 KiB sequential read, depth 4": ("--rw=read --bs=128k --iodepth=4", 600),
-    "128 KiB sequential write, depth 4": ("--rw=write --bs=128k --iodepth=4", 600),
+    "4 KiB random read, depth 1": ("--rw=randread --bs=4k --iodepth=1", 1000),
+    "4 KiB random read, depth 32": ("--rw=randread --bs=4k --iodepth=32", 1600),
+    "4 KiB random write, depth 1": ("--rw=randwrite --bs=4k --iodepth=1", 1000),
+    "4 KiB random write, depth 32": ("--rw=randwrite --bs=4k --iodepth=32", 1600),
+    "128 KiB sequential read, depth 4": ("--rw=read --bs=128k --iodepth=4", 200),
+    "128 KiB sequential write, depth 4": ("--rw=write --bs=128k --iodepth=4", 200),
 }
-FEW = 200
+FEW = 100
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 # whose time is whose; what is not named here is told as its own
 GROUPS = (
@@ -97,7 +97,7 @@ def run_jobs(device):
     run(["udevadm", "settle"])
     # udev looks at a disk after each who wrote to it
     run(["udevadm", "control", "--stop-exec-queue"])
-    measure(device, "--rw=write --bs=128k --iodepth=4", 512)  # its memory, and everybody's, is there
+    measure(device, "--rw=write --bs=128k --iodepth=4", 128)  # its memory, and everybody's, is there
     results = {name: cost(device, words, count) for name, (words, count) in JOBS.items()}
     run(["udevadm", "control", "--start-exec-queue"])
     run(["udevadm", "settle"])

@@ -98,6 +98,24 @@ def killed_at_random_moments_under_load(guest):
     end(guest)
 
 
+@exporter_case(limit_s=300)
+def killed_again_before_it_is_ready(guest):
+    """At whatever point of taking over the next one dies, there is another one after it."""
+    device = connect(guest)
+    oracle = oracle_on(guest, device)
+    time.sleep(1)
+    for _ in range(8):
+        guest.wait(lambda: guest.property("hawserd", "MainPID") != "0", "a new hawserd", 60)
+        time.sleep(random.uniform(0, 0.7))
+        guest.systemctl("kill --signal=KILL hawserd", check=False)
+        time.sleep(0.2)
+    guest.wait(lambda: guest.state("hawserd") == "active", "a hawserd that stays", 60)
+    guest.wait_for_paths(2, timeout=90)
+    oracle.stop()
+    same(guest.device(), device, "the device")
+    end(guest)
+
+
 @exporter_case(limit_s=600)
 def restarted_in_an_orderly_way_while_in_use(guest):
     device = connect(guest)
