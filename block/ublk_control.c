@@ -272,6 +272,12 @@ int ublk_begin_recovery(struct ublk_control *control, uint32_t device_id, uint64
 		r = info.state == UBLK_DEVICE_LIVE
 			    ? -EBUSY
 			    : send_command(control, UBLK_START_RECOVERY, device_id, NULL, 0);
+		/*
+		 * A server that began and died before it had fetched anything: the driver does not
+		 * begin twice, and need not.
+		 */
+		if (r == -EINVAL)
+			return 0;
 		if (r != -EBUSY)
 			return r;
 		control->ops->pause(control, RECOVERY_STEP_MS);

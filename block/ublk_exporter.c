@@ -288,6 +288,10 @@ static bool is_refused(void *userdata)
 /*
  * The scheduler first, as a change of it sets the number of requests anew. The time-out never ends
  * a request: the driver only takes the occasion to see whether its server is alive.
+ *
+ * Only of a new device. The kernel lets all requests of a queue end before it changes it: who is
+ * killed while he waits for that cannot die before another one serves, nor can another one serve
+ * before he is dead.
  */
 static void device_tune(const struct ublk_device *device)
 {
@@ -341,7 +345,8 @@ static int device_go_live(void *userdata, struct disk_node *node, const char **s
 		ublk_stop(&device->control, device->id);
 		return is_refused(device) ? ublk_queue_refused(device->queue) : r;
 	}
-	device_tune(device);
+	if (!device->adopted)
+		device_tune(device);
 	device_node_add_partitions(&device->node);
 	return 0;
 }

@@ -104,7 +104,7 @@ def killed_again_before_it_is_ready(guest):
     device = connect(guest)
     oracle = oracle_on(guest, device)
     time.sleep(1)
-    for _ in range(8):
+    for _ in range(5):
         guest.wait(lambda: guest.property("hawserd", "MainPID") != "0", "a new hawserd", 60)
         time.sleep(random.uniform(0, 0.7))
         guest.systemctl("kill --signal=KILL hawserd", check=False)

@@ -226,6 +226,15 @@ static void device_of_another_is_never_recovered(void **state)
 	assert_int_not_equal(last(&driver), UBLK_START_RECOVERY);
 }
 
+static void recovery_that_a_dead_server_began_goes_on(void **state)
+{
+	struct driver driver = driver_init();
+
+	driver.start_error = -EINVAL; /* not even one tag was fetched since */
+	assert_int_equal(ublk_begin_recovery(&driver.control, 7, COOKIE), 0);
+	assert_int_equal(driver.paused_ms, 0);
+}
+
 static void refused_recovery_is_told(void **state)
 {
 	struct driver driver = driver_init();
@@ -278,6 +287,7 @@ int main(void)
 		cmocka_unit_test(recovery_begins_when_the_old_server_is_gone),
 		cmocka_unit_test(recovery_gives_up_on_a_server_that_stays),
 		cmocka_unit_test(device_of_another_is_never_recovered),
+		cmocka_unit_test(recovery_that_a_dead_server_began_goes_on),
 		cmocka_unit_test(refused_recovery_is_told),
 		cmocka_unit_test(resize_needs_a_driver_that_can),
 		cmocka_unit_test(delete_does_not_wait_for_who_has_it_open),
