@@ -27,6 +27,7 @@
 #define RECOVERY_STEP_MS 4
 /* Drivers before Linux 6.15 may notice only by a request's time-out, 30 s where nobody set it. */
 #define RECOVERY_LIMIT_MS 40000
+#define RELEASE_LIMIT_MS  1000
 
 #define WANTED_FLAGS (UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
 
@@ -256,33 +257,34 @@ int ublk_find(struct ublk_control *control, uint32_t device_id, uint64_t cookie,
 	return r == 0 && info->server_data != cookie ? -ENODEV : r;
 }
 
-int ublk_begin_recovery(struct ublk_control *control, uint32_t device_id, uint64_t cookie)
+int ublk_await_recovery(struct ublk_control *control, uint32_t device_id, uint64_t cookie)
 {
 	struct ublk_device_info info = {};
-	unsigned waited_ms = 0;
 	int r;
 
-	do {
+	for (unsigned waited_ms = 0; waited_ms < RECOVERY_LIMIT_MS; waited_ms += RECOVERY_STEP_MS) {
 		r = ublk_find(control, device_id, cookie, &info);
 		if (r < 0)
 			return r;
-		if (info.state == UBLK_DEVICE_DEAD)
-			return -ENODEV;
-		/* Busy: not all of the old server is gone, or not all of its requests are back. */
-		r = info.state == UBLK_DEVICE_LIVE
-			    ? -EBUSY
-			    : send_command(control, UBLK_START_RECOVERY, device_id, NULL, 0);
-		/*
-		 * A server that began and died before it had fetched anything: the driver does not
-		 * begin twice, and need not.
-		 */
-		if (r == -EINVAL)
-			return 0;
-		if (r != -EBUSY)
-			return r;
+		if (info.state != UBLK_DEVICE_LIVE)
+			return info.state == UBLK_DEVICE_DEAD ? -ENODEV : 0;
 		control->ops->pause(control, RECOVERY_STEP_MS);
-		waited_ms += RECOVERY_STEP_MS;
-	} while (waited_ms < RECOVERY_LIMIT_MS);
+	}
+	return -ETIME;
+}
+
+int ublk_begin_recovery(struct ublk_control *control, uint32_t device_id)
+{
+	int r;
+
+	for (unsigned waited_ms = 0; waited_ms < RELEASE_LIMIT_MS; waited_ms += RECOVERY_STEP_MS) {
+		r = send_command(control, UBLK_START_RECOVERY, device_id, NULL, 0);
+		/* One that began and died before it had fetched anything: the driver does not begin
+		 * twice, and need not. */
+		if (r != -EBUSY)
+			return r == -EINVAL ? 0 : r;
+		control->ops->pause(control, RECOVERY_STEP_MS);
+	}
 	return -ETIME;
 }
 

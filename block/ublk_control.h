@@ -92,14 +92,23 @@ int ublk_find(struct ublk_control *control, uint32_t device_id, uint64_t cookie,
 	      struct ublk_device_info *info);
 
 /**
- * ublk_begin_recovery() - be the next server of a device whose server died
+ * ublk_await_recovery() - wait until the driver has noticed that a device's server died
  *
- * Waits until the driver has noticed that, and let go of it: the requests that were taken are given
- * back, to be issued again.
- * Return: 0, and /dev/ublkcN can be opened and tags fetched; -ENODEV as ublk_find(), or the device
- * was stopped; -ETIME when the old server does not go; -errno.
+ * The requests that were taken are given back then, to be issued again.
+ * Return: 0; -ENODEV as ublk_find(), or the device was stopped; -ETIME when the old server does not
+ * go; -errno.
  */
-int ublk_begin_recovery(struct ublk_control *control, uint32_t device_id, uint64_t cookie);
+int ublk_await_recovery(struct ublk_control *control, uint32_t device_id, uint64_t cookie);
+
+/**
+ * ublk_begin_recovery() - be the next server of such a device
+ *
+ * /dev/ublkcN is to be mapped and tags fetched at once: a server that dies in between leaves a
+ * device that the driver gives to nobody else. Waits for the last descriptor of the old one to be
+ * closed, a second at most.
+ * Return: 0; -ETIME; -errno.
+ */
+int ublk_begin_recovery(struct ublk_control *control, uint32_t device_id);
 
 /** ublk_end_recovery() - requests come; waits until every tag was fetched */
 int ublk_end_recovery(struct ublk_control *control, uint32_t device_id,

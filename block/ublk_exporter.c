@@ -225,11 +225,10 @@ static int device_recover(struct ublk_device *device, const struct disk_node *no
 	if (r < 0)
 		return r;
 	device->added = true;
-	*step = "begin the ublk device's recovery";
+	*step = "see the ublk device's old server go";
 	if (info.queue_depth != device->depth)
 		return -EINVAL;
-	r = ublk_begin_recovery(&device->control, device->id, node->backing);
-	return r < 0 ? r : device_open(device, step);
+	return ublk_await_recovery(&device->control, device->id, node->backing);
 }
 
 static int device_adopt(const struct disk_settings *settings, struct map *map,
@@ -272,7 +271,18 @@ static const struct ublk_queue_ops driver_ops = {submit_to_driver};
 static int device_serve(void *userdata, struct ring *ring)
 {
 	struct ublk_device *device = userdata;
+	const char *step;
+	int r = 0;
 
+	/* Here, as the first tag has to follow at once: see ublk_begin_recovery(). */
+	if (device->adopted)
+		r = ublk_begin_recovery(&device->control, device->id);
+	if (r == 0 && device->adopted)
+		r = device_open(device, &step);
+	if (r < 0) {
+		ublk_stop(&device->control, device->id);
+		return r;
+	}
 	device->ring = ring;
 	ublk_queue_start(device->queue, ring, device->descriptors, &driver_ops, device);
 	return 0;

@@ -190,17 +190,27 @@ static void start_names_this_process_as_the_server(void **state)
 
 /* --- recovery --- */
 
-static void recovery_begins_when_the_old_server_is_gone(void **state)
+static void recovery_waits_for_the_old_server_to_go(void **state)
 {
 	struct driver driver = driver_init();
 
 	driver.device.state = UBLK_DEVICE_LIVE;
 	driver.live_looks = 5;
-	driver.busy_starts = 3;
-	assert_int_equal(ublk_begin_recovery(&driver.control, 7, COOKIE), 0);
-	assert_int_equal(last(&driver), UBLK_START_RECOVERY);
+	assert_int_equal(ublk_await_recovery(&driver.control, 7, COOKIE), 0);
 	assert_true(driver.paused_ms > 0);
+	assert_int_equal(last(&driver), UBLK_GET_DEVICE_INFO);
+}
+
+static void recovery_begins_when_the_old_server_has_closed_the_device(void **state)
+{
+	struct driver driver = driver_init();
+
+	driver.busy_starts = 3;
+	assert_int_equal(ublk_begin_recovery(&driver.control, 7), 0);
+	assert_int_equal(last(&driver), UBLK_START_RECOVERY);
 	assert_int_equal(driver.busy_starts, 0);
+	driver.busy_starts = 100000;
+	assert_int_equal(ublk_begin_recovery(&driver.control, 7), -ETIME);
 }
 
 static void recovery_gives_up_on_a_server_that_stays(void **state)
@@ -208,22 +218,19 @@ static void recovery_gives_up_on_a_server_that_stays(void **state)
 	struct driver driver = driver_init();
 
 	driver.device.state = UBLK_DEVICE_LIVE;
-	assert_int_equal(ublk_begin_recovery(&driver.control, 7, COOKIE), -ETIME);
+	assert_int_equal(ublk_await_recovery(&driver.control, 7, COOKIE), -ETIME);
 	/* The driver may notice a server's death after 30 s only. */
 	assert_in_range(driver.paused_ms, 31000, 60000);
-	for (unsigned i = 0; i < ARRAY_SIZE(driver.operations); i++)
-		assert_int_not_equal(driver.operations[i], UBLK_START_RECOVERY);
 }
 
 static void device_of_another_is_never_recovered(void **state)
 {
 	struct driver driver = driver_init();
 
-	assert_int_equal(ublk_begin_recovery(&driver.control, 7, COOKIE + 1), -ENODEV);
-	assert_int_equal(ublk_begin_recovery(&driver.control, 8, COOKIE), -ENODEV);
+	assert_int_equal(ublk_await_recovery(&driver.control, 7, COOKIE + 1), -ENODEV);
+	assert_int_equal(ublk_await_recovery(&driver.control, 8, COOKIE), -ENODEV);
 	driver.device.state = UBLK_DEVICE_DEAD;
-	assert_int_equal(ublk_begin_recovery(&driver.control, 7, COOKIE), -ENODEV);
-	assert_int_not_equal(last(&driver), UBLK_START_RECOVERY);
+	assert_int_equal(ublk_await_recovery(&driver.control, 7, COOKIE), -ENODEV);
 }
 
 static void recovery_that_a_dead_server_began_goes_on(void **state)
@@ -231,7 +238,7 @@ static void recovery_that_a_dead_server_began_goes_on(void **state)
 	struct driver driver = driver_init();
 
 	driver.start_error = -EINVAL; /* not even one tag was fetched since */
-	assert_int_equal(ublk_begin_recovery(&driver.control, 7, COOKIE), 0);
+	assert_int_equal(ublk_begin_recovery(&driver.control, 7), 0);
 	assert_int_equal(driver.paused_ms, 0);
 }
 
@@ -240,7 +247,7 @@ static void refused_recovery_is_told(void **state)
 	struct driver driver = driver_init();
 
 	driver.start_error = -EPERM;
-	assert_int_equal(ublk_begin_recovery(&driver.control, 7, COOKIE), -EPERM);
+	assert_int_equal(ublk_begin_recovery(&driver.control, 7), -EPERM);
 	assert_int_equal(driver.paused_ms, 0);
 }
 
@@ -284,7 +291,8 @@ int main(void)
 		cmocka_unit_test(device_asks_for_recovery_and_keeps_the_cookie),
 		cmocka_unit_test(device_that_would_not_survive_is_deleted_at_once),
 		cmocka_unit_test(start_names_this_process_as_the_server),
-		cmocka_unit_test(recovery_begins_when_the_old_server_is_gone),
+		cmocka_unit_test(recovery_waits_for_the_old_server_to_go),
+		cmocka_unit_test(recovery_begins_when_the_old_server_has_closed_the_device),
 		cmocka_unit_test(recovery_gives_up_on_a_server_that_stays),
 		cmocka_unit_test(device_of_another_is_never_recovered),
 		cmocka_unit_test(recovery_that_a_dead_server_began_goes_on),
