@@ -2,16 +2,20 @@
 # SPDX-FileCopyrightText: Hawser developers
 """hawserd out of the build directory, with folders of its own, and its two commands."""
 
+import errno
+import fcntl
 import glob
 import json
 import os
 import signal
 import socket
+import sys
 
 from harness.commands import Failure, Program, run, wait_until
 
 INITIATOR = "iqn.2024-05.org.example.hawser:initiator"
 
+LOOP_CLR_FD, LOOP_GET_STATUS64 = 0x4C01, 0x4C05  # linux/loop.h
 LOOP_DEVICES = 64  # numbers that tests can reach; most do not exist until they are made
 
 # Defaults of new records in tests: give up on the unreachable soon, so that wrong input is told within
@@ -169,6 +173,25 @@ class Hawserd:
             except Exception:
                 self.program.kill()
         self.kill_keeper()
+        for path in glob.glob(os.path.join(self.run_dir, "maps", "*")):
+            self._detach_left(path)
+
+    @staticmethod
+    def _detach_left(path):
+        """The loop device that a saved map is about, unless its number is another's by now."""
+        with open(path, encoding="utf-8", errors="replace") as file:
+            saved = dict(line.rstrip("\n").split(" = ", 1) for line in file if " = " in line)
+        if saved.get("exporter") != "fuse" or not os.path.exists(saved["node.path"]):
+            return
+        with open(saved["node.path"], "rb") as device:
+            status = bytearray(232)  # struct loop_info64
+            try:
+                fcntl.ioctl(device, LOOP_GET_STATUS64, status)
+                if int.from_bytes(status[:8], sys.byteorder) == int(saved["node.backing"]):
+                    fcntl.ioctl(device, LOOP_CLR_FD)
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # attached to nothing
+                    raise
 
     def keeper(self):
         """The process id of the one that keeps its block devices alive, or None."""
