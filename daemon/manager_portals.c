@@ -60,7 +60,8 @@ static const struct {
 	enum error_code code;
 	const char *text;
 } failures[] = {
-	{-ENOTCONN,   ERROR_SESSION_NOT_CONNECTED, "the session was lost"},
+	{-ENOTCONN,   ERROR_TRANSPORT_FAILED,      "the connection ended before the target answered; some targets end it when they are asked "
+	                                           "in a normal session: 'hawser discover ADDRESS' asks in one of its own"},
 	{-EOPNOTSUPP, ERROR_NOT_SUPPORTED,         "the target rejects SendTargets in a normal session"},
 	{-ENOMEM,     ERROR_NO_MEMORY,             "no memory"},
 };
@@ -200,6 +201,9 @@ static void portals_finished(struct job *job)
 		again = managed_of(session)->portals_again;
 		managed_of(session)->portals_asked = managed_of(session)->portals_again = false;
 	}
+	/* tgt knows no Text Request here, and ends the connection: not by ourselves again. */
+	if (session)
+		managed_of(session)->portals_refused = portals->request.error == -ENOTCONN;
 	tell_failure(session && session->node ? portals->request.error : -ENOTCONN, &error);
 	if (!error_is_set(&error))
 		count = keep_portals(manager, session, &portals->request, fresh, &error);
@@ -207,7 +211,7 @@ static void portals_finished(struct job *job)
 		log_warning("session %u: its target's portals: %s", portals->sid, error.text);
 	if (portals->done)
 		portals->done(&error, fresh, (size_t)MAX(count, 0), portals->userdata);
-	if (again)
+	if (again && portals->request.error == 0)
 		manager_rediscover(manager, session, NULL, NULL);
 	free(portals->request.portals);
 	free(portals);
@@ -220,6 +224,8 @@ void manager_rediscover(struct manager *manager, struct session_view *session,
 	struct managed_session *managed = managed_of(session);
 	struct portals_job *portals = NULL;
 
+	if (managed->portals_refused && !done)
+		return;
 	if (managed->portals_asked && !done) {
 		managed->portals_again = true; /* what is being told may be the old truth */
 		return;

@@ -70,6 +70,7 @@ struct managed_session {
 	bool scanned;		     /* its units are known since it was last logged in */
 	bool scan_again;	     /* something changed while they were looked at */
 	bool portals_asked;	     /* its target is being asked for its portals */
+	bool portals_refused;	     /* it ended the connection when it was asked */
 	bool portals_again;	     /* they changed meanwhile */
 	struct sd_event_source *rescan_timer;
 	struct list waiters;	 /* struct rescan_request */

@@ -389,6 +389,29 @@ def a_flush_comes_after_what_it_is_for(daemon, target):
     daemon.logout(NAME)
 
 
+def a_target_that_ends_the_connection_when_asked_is_not_asked_again(daemon, target):
+    """tgt does so; its change of addresses would end the session each time"""
+    daemon.discover(target.portal)
+    daemon.login(NAME)
+    daemon.wait_for_paths(1)
+    device = daemon.by_path(NAME, target.portal, 0)
+    texts = len(target.events("text"))
+    target.say("on text : drop\non command read=1 #1 : answer 2 6 0x3f 0x12\n")
+    read_direct(device, 4096)
+    target.wait("text", texts + 1, 20)
+    daemon.wait_for_paths(1)
+    wait_for(lambda: "some targets end it" in daemon.log(), "it is told")
+    target.say("on command read=1 #1 : answer 2 6 0x3f 0x12\n")
+    read_direct(device, 4096)
+    wait_for(lambda: daemon.log().count("3f/12") >= 2, "the second attention is told")
+    read_direct(device, 4096)
+    time.sleep(0.5)
+    assert len(target.events("text")) == texts + 1, "it was asked again"
+    told = daemon.hawser("rediscover", check=False)
+    assert told.code != 0 and "hawser discover ADDRESS" in told.err, told
+    daemon.logout(NAME)
+
+
 def update(daemon, key, value):
     daemon.iscsiadm(f"-m node -T {NAME} -o update -n {key} -v {value}")
 
@@ -444,6 +467,7 @@ def main():
     run(sys.argv[1], a_connection_lost_without_a_word_is_made_again_at_once, 1)
     run(sys.argv[1], nothing_hurries_the_pause_that_a_target_asked_for, 1)
     run(sys.argv[1], a_flush_comes_after_what_it_is_for, 1)
+    run(sys.argv[1], a_target_that_ends_the_connection_when_asked_is_not_asked_again, 1)
     run(sys.argv[1], a_target_with_new_addresses_is_asked_for_them, 1, "portal 127.0.0.1\nportal 127.0.0.2\nportal 127.0.0.3\n")
     return 0
 
