@@ -25,7 +25,7 @@ KERNELS = {"6.12": f"{SUITE}-backports", "6.1": SUITE}
 
 PACKAGES = """
     systemd-sysv udev dbus polkitd kmod iproute2 nftables iputils-ping
-    e2fsprogs xfsprogs lvm2 mount fdisk procps less
+    e2fsprogs xfsprogs lvm2 mdadm mount fdisk procps less
     python3 fio nbd-client strace
     tgt libiscsi-bin multipath-tools libopeniscsiusr libisns0
     libdbus-1-3 libsystemd0 libudev1 liburing2 libnettle8 libisal2 libmnl0 libsmartcols1
@@ -45,6 +45,7 @@ MASKED = """
     systemd-pstore.service systemd-random-seed.service systemd-binfmt.service
     modprobe@drm.service modprobe@efi_pstore.service
     tgt.service blk-availability.service lvm2-monitor.service
+    mdcheck_start.timer mdcheck_continue.timer mdmonitor-oneshot.timer
 """.split()
 
 # Modules that the machine needs before it sees its disks.
