@@ -115,7 +115,32 @@ static const struct explanation explanations[] = {
 	 "The unit is reserved by another host, or this host's key is not registered there.",
 	 "'hawser pr keys MAP' shows who is; 'hawser pr register MAP KEY' registers this host."},
 };
+
+/* What to do next where it depends on what was asked: in place of the one above. */
+static const struct advice {
+	int status;
+	const char *verb, *next;
+} advices[] = {
+	{11, "discover",
+	 "Check that an iSCSI target listens at this address and port and that no firewall is in the way."},
+	{15, "remove",
+	 "'hawser logout TARGET' takes it away in order; remove is for a disk whose paths are all lost."},
+	{21, "remove", "'hawser maps' lists those there are."},
+	{21, "pr",     "'hawser maps' lists those there are."},
+	{21, "group",  "'hawser maps' lists those there are."},
+	{21, "reset",  "'hawser maps' and 'hawser sessions' list what there is."},
+};
 /* clang-format on */
+
+const char *explain_next(int status, const char *verb)
+{
+	const struct explanation *explanation = explain_status(status);
+
+	for (size_t i = 0; verb && i < ARRAY_SIZE(advices); i++)
+		if (advices[i].status == status && strcmp(advices[i].verb, verb) == 0)
+			return advices[i].next;
+	return explanation ? explanation->next : NULL;
+}
 
 const struct explanation *explain_status(int status)
 {

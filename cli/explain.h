@@ -15,6 +15,13 @@ struct explanation {
 
 /** explain_status() - NULL for a status that is never used */
 const struct explanation *explain_status(int status);
+/**
+ * explain_next() - what to do after this status
+ * @verb: what hawser was asked for, "remove"; NULL: not known
+ *
+ * Return: NULL for a status that is never used
+ */
+const char *explain_next(int status, const char *verb);
 /** explain_word() - @word: a number, or a name in any case, with or without its prefix; NULL: none
  */
 const struct explanation *explain_word(const char *word);

@@ -104,10 +104,10 @@ const struct hawser_verb *hawser_verb_at(unsigned index)
 static int advise(struct hawser *run, enum error_code code)
 {
 	int status = error_exit_status(code);
-	const struct explanation *explanation = explain_status(status);
+	const char *next = explain_next(status, run->verb);
 
-	if (explanation)
-		fprintf(run->err, "        %s\n", explanation->next);
+	if (next)
+		fprintf(run->err, "        %s\n", next);
 	return status;
 }
 
@@ -397,6 +397,7 @@ int hawser_main(int argc, char **argv)
 	if (!verb)
 		return hawser_fail(&run, ERROR_INVALID_ARGUMENT,
 				   "there is no verb '%s'; 'hawser help' lists them", word);
+	run.verb = verb->name;
 	if (argc > 1) {
 		argv[1] = argv[0]; /* getopt's complaints start with the program's name */
 		argc--;

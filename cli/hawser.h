@@ -24,7 +24,8 @@ struct hawser {
 	FILE *out, *err;
 	struct client *client; /* connected before the verb runs, if it needs it */
 	struct table_style style;
-	char **operands; /* what follows the verb, NULL at the end */
+	const char *verb; /* NULL until it is known */
+	char **operands;  /* what follows the verb, NULL at the end */
 	unsigned operand_count;
 
 	struct portal portal;

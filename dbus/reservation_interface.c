@@ -33,10 +33,15 @@ static void give_order(struct bus_call *call, struct map_view *map, struct manag
 static uint8_t type_of(const char *name, struct error *error)
 {
 	int type = reservation_type_of(name);
+	char known[RESERVATION_TYPES_TEXT_MAX];
 
-	if (type < 0)
-		error_set(error, ERROR_INVALID_ARGUMENT, "there is no type of reservation '%s'",
-			  name);
+	if (type < 0) {
+		reservation_list_types(known);
+		error_set(
+			error, ERROR_INVALID_ARGUMENT,
+			"there is no type of reservation '%s'; those that serve several paths are %s",
+			name, known);
+	}
 	return type < 0 ? 0 : (uint8_t)type;
 }
 

@@ -83,6 +83,18 @@ bool reservation_admits_registrants(uint8_t type)
 	       type <= RESERVATION_EXCLUSIVE_ACCESS_ALL_REGISTRANTS;
 }
 
+void reservation_list_types(char text[RESERVATION_TYPES_TEXT_MAX])
+{
+	size_t length = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < RESERVATION_TYPES && length < RESERVATION_TYPES_TEXT_MAX; i++)
+		if (reservation_admits_registrants((uint8_t)i))
+			length += (size_t)snprintf(
+				text + length, RESERVATION_TYPES_TEXT_MAX - length, "%s%s (%s)",
+				length ? ", " : "", types[i].name, types[i].short_name);
+}
+
 bool reservation_is_held_by_all(uint8_t type)
 {
 	return type == RESERVATION_WRITE_EXCLUSIVE_ALL_REGISTRANTS ||

@@ -35,6 +35,12 @@ const char *reservation_type_name(uint8_t type);
  * Return: the type; -EINVAL.
  */
 int reservation_type_of(const char *name);
+#define RESERVATION_TYPES_TEXT_MAX 256
+/**
+ * reservation_list_types() - those with which a host may write through several paths, for an
+ * operator: "write-exclusive-registrants-only (we-ro), …"
+ */
+void reservation_list_types(char text[RESERVATION_TYPES_TEXT_MAX]);
 /** reservation_admits_registrants() - every registered nexus may use the unit, not the holder alone
  */
 bool reservation_admits_registrants(uint8_t type);

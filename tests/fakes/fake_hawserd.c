@@ -5,16 +5,18 @@
  * The D-Bus face over a manager that only pretends: for trying clients without a target, root or a
  * kernel. 2 nodes, 2 sessions, 1 map with 2 paths; what clients change is kept until it ends.
  *
- *	fake_hawserd --run-dir DIR [--objects N] [--hold] [--in-use]
+ *	fake_hawserd --run-dir DIR [--objects N] [--hold] [--in-use] [--fail ERROR]
  *
  * --objects adds N nodes with a session each; --hold never ends an operation; with --in-use
- *somebody has the device of the map in use.
+ * somebody has the device of the map in use; with --fail the first operation ends so
+ *("SessionExists").
  */
 
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-event.h>
 
 #include "daemon/event.h"
@@ -43,6 +45,16 @@ static void add_events(struct manager *manager)
 					 .state = "degraded",
 					 .from = "ok",
 					 .numbers = {1, 2}});
+}
+
+static bool fail_first(struct manager *manager, const char *name)
+{
+	for (enum error_code code = ERROR_NONE + 1; code < ERROR_CODE_COUNT; code++)
+		if (strcmp(error_name(code), name) == 0) {
+			fake_manager_fail_next(manager, code, error_summary(code));
+			return true;
+		}
+	return false;
 }
 
 static int serve(sd_event *event, struct manager *manager, const char *run_dir)
@@ -80,6 +92,7 @@ int main(int argc, char **argv)
 		{"objects", required_argument, NULL, 'o'},
 		{"hold", no_argument, NULL, 'h'},
 		{"in-use", no_argument, NULL, 'u'},
+		{"fail", required_argument, NULL, 'f'},
 		{},
 	};
 	struct manager *manager = fake_manager_new();
@@ -98,7 +111,7 @@ int main(int argc, char **argv)
 			fake_manager_hold(manager);
 		else if (option == 'u')
 			fake_manager_use(manager);
-		else
+		else if (option != 'f' || !fail_first(manager, optarg))
 			return 2;
 	}
 	if (!run_dir || sd_event_new(&event) < 0)

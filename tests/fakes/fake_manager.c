@@ -1096,7 +1096,8 @@ static void start(struct manager *manager, const struct waiting *wanted)
 	struct waiting *waiting = must(malloc(sizeof(*waiting)));
 
 	*waiting = *wanted;
-	(void)take_error(manager, &waiting->error);
+	if (wanted->operation != FAKE_REFRESH) /* clients ask for it in front of what they want */
+		(void)take_error(manager, &waiting->error);
 	list_init(&waiting->link);
 	list_append(&manager->waiting, &waiting->link);
 	if (!manager->hold)

@@ -46,7 +46,7 @@ void fake_manager_release(struct manager *manager);
 unsigned fake_manager_waiting(const struct manager *manager);
 /** fake_manager_use() - from now on somebody has every device in use */
 void fake_manager_use(struct manager *manager);
-/** fake_manager_fail_next() - the next operation ends with this error */
+/** fake_manager_fail_next() - the next operation, a refresh apart, ends with this error */
 void fake_manager_fail_next(struct manager *manager, enum error_code code, const char *text);
 
 /** FAKE_READS_A_ROUND - that every path has served more after each manager_refresh_statistics() */

@@ -721,7 +721,25 @@ def reservations_want_to_be_told_rightly(lab):
     ):
         told = lab.hawser(words, code=7)
         assert part in told.err, told
+    for words in ("pr reserve backup mine", "pr preempt backup 1 --type mine"):
+        told = lab.hawser(words, code=7).err
+        assert "write-exclusive-registrants-only (we-ro)," in told and "(ea-ar)" in told, told
     assert "no map 'nothing'" in lab.hawser("pr keys nothing", code=21).err
+
+
+@case
+def what_to_do_next_depends_on_what_was_asked(lab):
+    for error, words, code, next_step in (
+        ("SessionExists", "remove backup", 15, "hawser logout TARGET"),
+        ("PduTimeout", f"discover {FIRST}", 11, "listens at this address and port"),
+        ("PduTimeout", f"login {TARGET}", 11, "large packets"),
+    ):
+        lab.start("--fail", error)
+        told = lab.hawser(words, code)
+        assert next_step in told.err, told
+        lab.stop()
+    lab.start()
+    assert "'hawser maps'" in lab.hawser("remove nothing", 21).err
 
 
 @case

@@ -37,11 +37,31 @@ static void codes_are_found_by_number_and_by_any_spelling(void **state)
 	assert_null(explain_status(17));
 }
 
+static void what_to_do_next_depends_on_the_verb(void **state)
+{
+	/* a disk that works, a portal where nobody listens: no word of logins, or of large packets
+	 */
+	assert_non_null(strstr(explain_next(15, "remove"), "hawser logout"));
+	assert_non_null(strstr(explain_next(15, "login"), "For a login"));
+	assert_non_null(strstr(explain_next(11, "discover"), "listens"));
+	assert_null(strstr(explain_next(11, "discover"), "MTU"));
+	assert_non_null(strstr(explain_next(11, "login"), "MTU"));
+	for (size_t i = 0; i < 4; i++) {
+		const char *of_maps[] = {"remove", "pr", "group", "reset"};
+
+		assert_non_null(strstr(explain_next(21, of_maps[i]), "'hawser maps'"));
+	}
+	assert_string_equal(explain_next(21, "logout"), explain_status(21)->next);
+	assert_string_equal(explain_next(21, NULL), explain_status(21)->next);
+	assert_null(explain_next(17, "remove"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_code_of_the_daemon_is_explained_under_its_name),
 		cmocka_unit_test(codes_are_found_by_number_and_by_any_spelling),
+		cmocka_unit_test(what_to_do_next_depends_on_the_verb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,7 @@ static void a_type_is_known_by_its_words_short_form_and_number(void **state)
 		{7, "write-exclusive-all-registrants", "we-ar", "7"},
 		{8, "exclusive-access-all-registrants", "Ea-Ar", "8"},
 	};
+	char list[RESERVATION_TYPES_TEXT_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		assert_string_equal(reservation_type_name((uint8_t)rows[i].type), rows[i].words);
@@ -90,6 +91,11 @@ static void a_type_is_known_by_its_words_short_form_and_number(void **state)
 
 		assert_int_equal(reservation_type_of(none[i]), -EINVAL);
 	}
+	reservation_list_types(list);
+	assert_string_equal(list, "write-exclusive-registrants-only (we-ro), "
+				  "exclusive-access-registrants-only (ea-ro), "
+				  "write-exclusive-all-registrants (we-ar), "
+				  "exclusive-access-all-registrants (ea-ar)");
 }
 
 static void persistent_reserve_in_is_built_as_spc_says(void **state)
