@@ -22,6 +22,8 @@ METER = os.path.join(HERE, "..", "system", "pause_meter.py")
 MAINTENANCE_IN, MAINTENANCE_OUT = 0xA3, 0xA4
 # What a change may cost a writer: the target's word, one question, and a busy machine.
 PAUSE_MS = 100
+# Longer than probation, which the other cases of failback have, too
+FAILBACK_S = 8
 
 
 class Writer:
@@ -70,9 +72,9 @@ class Scene:
     def wait_for_states(self, *states):
         wait_for(lambda: self.states() == list(states), f"the groups are {states}, not {self.states()}")
 
-    def set(self, *states):
-        """By portal number, in one go"""
-        self.target.say("".join(f"port-group {i + 1} {state}\n" for i, state in enumerate(states)))
+    def set(self, *states, silent=""):
+        """By portal number, in one go; " silent": no unit attention comes of it"""
+        self.target.say("".join(f"port-group {i + 1} {state}{silent}\n" for i, state in enumerate(states)))
 
     def commands(self, opcode):
         return sum(bhs[32] == opcode for _, bhs in self.target.events("command"))
@@ -175,6 +177,83 @@ def failback(setting):
     return case
 
 
+def a_delayed_failback_takes_its_time(scene):
+    """No lower bound but the setting's own: a slow machine only makes it later"""
+    scene.daemon.wait_for_paths(2)
+    scene.wait_for_states("optimized", "non-optimized")
+    writer = Writer(scene.device)
+    assert scene.group_of_writes() == 1
+    scene.target.say("on login @1 #1-3 : drop\non command @1 #1 : drop\n")
+    wait_for(lambda: scene.paths()[1]["group"] == 1, "it is left")
+    back = time.monotonic()  # before that it cannot be
+    scene.target.say("forget\n")
+    scene.daemon.wait_for_paths(2)
+    assert scene.group_of_writes() == 2
+    wait_for(lambda: scene.map()["active_group"] == 1, "it is gone back to", FAILBACK_S * 8)
+    assert time.monotonic() - back >= FAILBACK_S, time.monotonic() - back
+    assert scene.group_of_writes() == 1
+    writer.end()
+
+
+def a_followover_stays_where_others_have_gone(scene):
+    """Left because the target said so, and better again while no path led there: that was not
+    lost here, as it is in failback_followover"""
+    scene.daemon.wait_for_paths(2)
+    scene.wait_for_states("optimized", "non-optimized")
+    writer = Writer(scene.device)
+    scene.set("standby", "non-optimized")
+    wait_for(lambda: scene.paths()[1]["group"] == 1, "it is left")
+    scene.target.say("on login @1 : drop\non command @1 #1 : drop\n")
+    scene.daemon.hawser(f"rescan {NAME}", check=False)
+    wait_for(lambda: scene.paths()[0]["state"] == "down", "its path is lost")
+    scene.set("optimized", "non-optimized")
+    wait_for(lambda: "group 1 is optimized (was standby)" in scene.daemon.log(), "the other path tells")
+    scene.target.say("forget\n")
+    wait_for(lambda: scene.paths()[0]["state"] == "active", "its path has proved itself", 60)
+    time.sleep(0.5)
+    assert scene.group_of_writes() == 2
+    scene.daemon.hawser(f"group {scene.map()['name']} best")
+    assert scene.group_of_writes() == 1
+    writer.end()
+
+
+# SenseLength and sense data, descriptor format (RFC 7143 §11.9.4, SPC-4 §4.5.2)
+ACCESS_CHANGED = "000872062a0600000000"
+
+
+def told(said):
+    """Group 1 is still good for everything, so nothing but @said tells that group 2 is better"""
+
+    def case(scene):
+        scene.daemon.wait_for_paths(2)
+        scene.wait_for_states("optimized", "non-optimized")
+        writer = Writer(scene.device)
+        scene.set("non-optimized", "optimized", silent=" silent")
+        time.sleep(0.5)
+        assert scene.states() == ["optimized", "non-optimized"], "somebody has told already"
+        assert scene.group_of_writes() == 1
+        asked = scene.commands(MAINTENANCE_IN)
+        scene.target.say(said)
+        scene.wait_for_states("non-optimized", "optimized")
+        assert scene.commands(MAINTENANCE_IN) > asked
+        assert scene.group_of_writes() == 2
+        assert writer.take() <= 3000 * scene.patience
+        writer.end()
+
+    return case
+
+
+def an_attention_moves_the_group(scene):
+    """2A/06 as sense of a command (SPC-4 §5.15.2.6)"""
+    told("on command write=1 @1 #1 : answer 2 6 0x2a 0x06\n")(scene)
+
+
+def an_asynchronous_event_moves_the_group(scene):
+    """2A/06 without any command: AsyncEvent 0 (RFC 7143 §11.9.1)"""
+    told(f"send async event=0 hex={ACCESS_CHANGED}\n")(scene)
+    assert "asymmetric access state changed" in scene.daemon.log()
+
+
 def a_group_is_chosen_by_hand(scene):
     scene.daemon.wait_for_paths(2)
     scene.wait_for_states("optimized", "non-optimized")
@@ -195,6 +274,13 @@ CASES = [
     (a_standby_group_is_activated_when_the_active_one_is_lost, 2, "optimized", "standby", {}),
     (failback("immediate"), 1, "optimized", "non-optimized", {}),
     (failback("manual"), 1, "optimized", "non-optimized", {"multipath.failback": "manual"}),
+    (failback("followover"), 1, "optimized", "non-optimized", {"multipath.failback": "followover"}),
+    (a_delayed_failback_takes_its_time, 1, "optimized", "non-optimized",
+     {"multipath.failback": f"{FAILBACK_S} s"}),
+    (a_followover_stays_where_others_have_gone, 1, "optimized", "non-optimized",
+     {"multipath.failback": "followover"}),
+    (an_attention_moves_the_group, 1, "optimized", "non-optimized", {"multipath.alua_poll": "off"}),
+    (an_asynchronous_event_moves_the_group, 1, "optimized", "non-optimized", {"multipath.alua_poll": "off"}),
     (a_group_is_chosen_by_hand, 1, "optimized", "non-optimized", {}),
 ]  # fmt: skip
 

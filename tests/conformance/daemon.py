@@ -416,8 +416,8 @@ def update(daemon, key, value):
     daemon.iscsiadm(f"-m node -T {NAME} -o update -n {key} -v {value}")
 
 
-def wait_for(holds, what):
-    end = time.monotonic() + 30
+def wait_for(holds, what, seconds=30):
+    end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, what
         time.sleep(0.02)

@@ -8,8 +8,8 @@
  *	fake_hawserd --run-dir DIR [--objects N] [--hold] [--in-use] [--fail ERROR]
  *
  * --objects adds N nodes with a session each; --hold never ends an operation; with --in-use
- * somebody has the device of the map in use; with --fail the first operation ends so
- *("SessionExists").
+ * somebody has the device of the map in use; with --fail the first operation ends with that error,
+ * as "SessionExists".
  */
 
 #include <getopt.h>

@@ -358,7 +358,25 @@ static void keep_text(struct fake_action *action, const char *text, bool pairs)
 			*at = '\0';
 }
 
-/* data=BYTES, text="KEY=VALUE\0KEY=VALUE" */
+static bool keep_hex(struct fake_action *action, const char *digits)
+{
+	size_t length = strlen(digits) / 2;
+
+	action->text = calloc(1, length + 1);
+	assert(action->text);
+	action->text_length = length;
+	for (size_t i = 0; i < length; i++) {
+		const char pair[3] = {digits[2 * i], digits[2 * i + 1]};
+		uint64_t byte;
+
+		if (text_parse_hex(pair, &byte) < 0)
+			return false;
+		action->text[i] = (char)byte;
+	}
+	return strlen(digits) % 2 == 0;
+}
+
+/* data=BYTES, hex=DIGITS, text="KEY=VALUE\0KEY=VALUE" */
 static bool parse_data(struct fake_action *action, const char *word)
 {
 	uint64_t length;
@@ -367,6 +385,8 @@ static bool parse_data(struct fake_action *action, const char *word)
 		keep_text(action, word + 5, true);
 		return true;
 	}
+	if (text_starts_with(word, "hex="))
+		return keep_hex(action, word + 4);
 	if (!text_starts_with(word, "data=") || parse_number(word + 5, &length) < 0 ||
 	    length > FAKE_TRANSFER_MAX)
 		return false;
@@ -622,6 +642,7 @@ static int set_unit(struct fake_target *target, struct words *words)
 static int set_port_group(struct fake_target *target, struct words *words)
 {
 	struct fake_settings *settings = &target->settings;
+	bool preferred = false, silent = false;
 	const char *state, *word;
 	uint32_t id;
 	int code;
@@ -631,19 +652,22 @@ static int set_port_group(struct fake_target *target, struct words *words)
 	state = next_word(words);
 	if (!state || text_value_of(access_states, ARRAY_SIZE(access_states), state, &code) < 0)
 		return wrong(words, "no such access state", state);
-	word = next_word(words);
-	if (word && strcmp(word, "preferred") != 0)
-		return wrong(words, "unexpected", word);
+	while ((word = next_word(words))) {
+		if (strcmp(word, "preferred") != 0 && strcmp(word, "silent") != 0)
+			return wrong(words, "unexpected", word);
+		*(*word == 'p' ? &preferred : &silent) = true;
+	}
 	if (target->running) {
-		if (!fake_unit_set_port_group(target->unit, (uint16_t)id, (uint8_t)code, word))
+		if (!fake_unit_set_port_group(target->unit, (uint16_t)id, (uint8_t)code, preferred))
 			return wrong(words, "too many port groups", NULL);
-		fake_unit_tell_access(target->unit);
+		if (!silent)
+			fake_unit_tell_access(target->unit);
 		return 0;
 	}
 	if (settings->port_group_count == FAKE_PORT_GROUPS_MAX)
 		return wrong(words, "too many port groups", NULL);
 	settings->port_groups[settings->port_group_count++] = (struct fake_port_group){
-		.id = (uint16_t)id, .state = (uint8_t)code, .preferred = word, .status = 2};
+		.id = (uint16_t)id, .state = (uint8_t)code, .preferred = preferred, .status = 2};
 	return 0;
 }
 
