@@ -29,10 +29,13 @@ FAILBACK_S = 8
 class Writer:
     """pause_meter.py; its errors fail the case."""
 
+    running = []
+
     def __init__(self, device):
         self.process = subprocess.Popen(
             [sys.executable, METER, device], stdout=subprocess.PIPE, text=True
         )
+        self.running.append(self.process)
         self.told()
 
     def told(self):
@@ -307,6 +310,8 @@ def run(build_dir, case, tpgs, one, two, settings):
             print(daemon.log()[-6000:])
             raise
         finally:
+            for process in Writer.running:
+                process.kill()
             daemon.clean_up()
             target.end()
         assert not daemon.sanitizer_reports(), daemon.sanitizer_reports()
