@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: Hawser developers
 """Runs the system tests.
 
-usage: run.py [--build-dir DIR] [--sanitized] [--seed N] [--list] [PATTERN...]
+usage: run.py [--build-dir DIR] [--sanitized] [--seed N] [--kills N] [--list] [PATTERN...]
 
 A PATTERN selects the cases that contain it in their name. The closing line counts cases; the exit
 status is 1 when any failed. Logs of failed cases go to DIR/system-logs/<case>/.
@@ -28,6 +28,8 @@ from harness.commands import Failure, Skip  # noqa: E402
 from harness.daemon import Build  # noqa: E402
 from harness.lab import Lab  # noqa: E402
 
+SECONDS_PER_KILL = 20  # the most that one may add to a limit
+
 
 def parse_arguments():
     root = os.path.dirname(os.path.dirname(HERE))
@@ -35,6 +37,7 @@ def parse_arguments():
     parser.add_argument("--build-dir", default=os.path.join(root, "build"))
     parser.add_argument("--sanitized", action="store_true", help="only the sanitizers' subset")
     parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 31))
+    parser.add_argument("--kills", type=int, help="how often cases kill hawserd that do so, 100 say")
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument("patterns", nargs="*")
     return parser.parse_args()
@@ -48,12 +51,12 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
-def run_case(each, build, seed, log_folder):
+def run_case(each, build, seed, kills, log_folder):
     """("ok" | "FAIL" | "skip", text)"""
     outcome, text = "ok", ""
-    lab = Lab(build, seed)
+    lab = Lab(build, seed, kills)
     try:
-        signal.alarm(each.limit_s * build.patience)
+        signal.alarm((each.limit_s + SECONDS_PER_KILL * (kills or 0)) * build.patience)
         each.function(lab)
     except Skip as why:
         outcome, text = "skip", str(why)
@@ -105,7 +108,7 @@ def main():
         elif not os.path.exists(build.hawserd):
             outcome, text = "FAIL", f"{build.hawserd} is not built"
         else:
-            outcome, text = run_case(each, build, arguments.seed, log_folder)
+            outcome, text = run_case(each, build, arguments.seed, arguments.kills, log_folder)
         counts[outcome] += 1
         line = f"{outcome:4}  {each.name}  ({time.monotonic() - begin:.1f} s)"
         if text:

@@ -3,6 +3,7 @@
 """hawserd dies or is restarted while its block device is in use: a pause and nothing else."""
 
 import os
+import statistics
 import time
 
 from harness.cases import case
@@ -23,6 +24,16 @@ def device_on_two_paths(lab, net=None, **options):
     return target, iqn, daemon, device, net
 
 
+def longest_ms(oracle):
+    """of its requests since the last call"""
+    taken = oracle.take()
+    return max(taken["longest_read_ms"], taken["longest_write_ms"])
+
+
+def pauses_text(pauses):
+    return f"{len(pauses)} pauses: median {statistics.median(pauses):.0f} ms, longest {max(pauses):.0f} ms"
+
+
 def end(iqn, daemon, device, net):
     same(daemon.device(iqn, net.portals[0]), device, "the device is the same one")
     daemon.logout(iqn)
@@ -39,7 +50,7 @@ def killed_at_random_moments_under_load(lab):
     oracle = lab.oracle(device, depth=16, size=32, zeroes=True)
     fio = lab.fio(device, size_mib=24, seconds=1000, extra=["--offset=64M"])
     pauses = []
-    for _ in range(15):
+    for _ in range(lab.kills or 15):
         time.sleep(lab.random.uniform(0.1, 1.0))
         oracle.take()
         daemon.crash()
@@ -47,11 +58,10 @@ def killed_at_random_moments_under_load(lab):
         daemon.wait_for_paths(2)
         oracle.check_running()
         fio.check_running()
-        taken = oracle.take()
-        pauses.append(max(taken["longest_read_ms"], taken["longest_write_ms"]))
+        pauses.append(longest_ms(oracle))
     true(fio.stop()["verified_bytes"] > 0, "fio did work")
     true(oracle.stop()["writes"] > 0, "the oracle did work")
-    print(f"      pauses: {sorted(round(p) for p in pauses)} ms")
+    print(f"      {pauses_text(pauses)}")
     end(iqn, daemon, device, net)
 
 
@@ -77,11 +87,15 @@ def killed_under_a_mounted_file_system(lab):
 def restarted_in_an_orderly_way_while_in_use(lab):
     _, iqn, daemon, device, net = device_on_two_paths(lab)
     oracle = lab.oracle(device, depth=8, size=32)
-    for _ in range(5):
+    pauses = []
+    for _ in range(min(lab.kills or 5, 20)):
         time.sleep(0.3)
+        oracle.take()
         daemon.restart()
         daemon.wait_for_paths(2)
         oracle.check_running()
+        pauses.append(longest_ms(oracle))
+    print(f"      {pauses_text(pauses)}")
     oracle.stop()
     end(iqn, daemon, device, net)
 

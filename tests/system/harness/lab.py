@@ -20,8 +20,9 @@ from harness.target import Target
 
 
 class Lab:
-    def __init__(self, build, seed=0):
+    def __init__(self, build, seed=0, kills=None):
         self.build = build
+        self.kills = kills  # how often a case kills hawserd that does so; None: as it likes
         self.random = random.Random(seed)
         self.folder = tempfile.mkdtemp(prefix="hawser-")
         os.chmod(self.folder, 0o711)
