@@ -398,6 +398,15 @@ void fd_store_close(struct fd_store *store)
 	free(store);
 }
 
+/* Put before or taken, and open ever since: the same numbers are the same files. */
+static bool is_stored(struct fd_store *store, const char *name, const int *fds, unsigned count)
+{
+	const struct stored *stored = find(store, name);
+
+	return stored && !stored->foreign && stored->fd_count == count &&
+	       memcmp(stored->fds, fds, count * sizeof(*fds)) == 0;
+}
+
 int fd_store_put(struct fd_store *store, const char *name, const int *fds, unsigned count)
 {
 	struct stored *stored;
@@ -405,6 +414,9 @@ int fd_store_put(struct fd_store *store, const char *name, const int *fds, unsig
 
 	if (count > FD_STORE_FILES_MAX)
 		return -EINVAL;
+	/* Removed and put again they would be lost to a kill in between. */
+	if (is_stored(store, name, fds, count))
+		return 0;
 	fd_store_remove(store, name);
 	stored = find_or_add(store, name);
 	if (!stored)

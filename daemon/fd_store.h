@@ -40,7 +40,8 @@ bool fd_store_keeps(const struct fd_store *store);
 
 /**
  * fd_store_put() - keep @fds under @name, in place of what was there
- * @fds: stay the caller's, who removes them from the store before they are closed
+ * @fds: stay the caller's, who removes them from the store before they are closed; those that were
+ *       taken under this name stay kept without a gap
  *
  * Return: 0; -errno, then nothing is kept under @name. A keeper that was killed is started again.
  */

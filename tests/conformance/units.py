@@ -122,7 +122,7 @@ def it_grows_when_both_paths_say_so(daemon, target):
     for number in range(8):
         access(scene.device, number << 16)
     wait_for(lambda: scene.size() == 64 * MIB, "it does not grow")
-    assert "has grown from 32" in daemon.log()
+    wait_for(lambda: "has grown from 32" in daemon.log(), "it does not say so")
     access(scene.device, 60 * MIB, block(60))
     assert access(scene.device, 60 * MIB) == block(60)
     wait_for(lambda: "agree" not in scene.paths()[0][1], "the reason stays")

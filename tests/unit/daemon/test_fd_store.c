@@ -172,6 +172,32 @@ static void put_again_replaces(void **state)
 	assert_int_equal(keeper_status(*state), 0);
 }
 
+/* Whoever takes files over and is killed while it puts them back must not lose them. */
+static void what_was_taken_is_put_again_without_a_gap(void **state)
+{
+	int fd = file_with("text"), taken[FD_STORE_FILES_MAX];
+	struct scene *scene = *state;
+	struct fd_store *store = open_store(scene);
+
+	assert_int_equal(fd_store_put(store, "name", &fd, 1), 0);
+	fd_store_close(store);
+	close(fd);
+	store = open_store(scene);
+	assert_int_equal(fd_store_take(store, "name", taken), 1);
+	assert_int_equal(kill(scene->keeper, SIGSTOP), 0); /* nothing may be asked of it */
+	assert_int_equal(fd_store_put(store, "name", taken, 1), 0);
+	assert_int_equal(kill(scene->keeper, SIGCONT), 0);
+	fd_store_close(store);
+	close(taken[0]);
+	store = open_store(scene);
+	assert_int_equal(fd_store_take(store, "name", taken), 1);
+	assert_file(taken[0], "text");
+	close(taken[0]);
+	fd_store_remove(store, "name");
+	fd_store_close(store);
+	assert_int_equal(keeper_status(scene), 0);
+}
+
 static void a_keeper_that_was_killed_gets_everything_again(void **state)
 {
 	int one = file_with("one"), two = file_with("two"), taken[FD_STORE_FILES_MAX];
@@ -264,6 +290,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_put_comes_back_in_the_next_store, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(put_again_replaces, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_taken_is_put_again_without_a_gap, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_keeper_that_was_killed_gets_everything_again,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(names_and_files_have_their_limits, setup, teardown),
