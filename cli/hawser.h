@@ -32,7 +32,7 @@ struct hawser {
 	bool has_portal;
 	const char *iface;
 	uint32_t sid;
-	bool all, no_wait, force, login, dry_run, no_rates;
+	bool all, automatic, no_wait, force, login, dry_run, no_rates;
 	bool per_path, ignore, aptpl, all_target_ports, abort;
 	const char *type;		  /* of a reservation */
 	unsigned watch_s;		  /* 0: once */

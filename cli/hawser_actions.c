@@ -14,7 +14,8 @@ static const char *target_of(const struct hawser *run)
 /* "Everything" must be said, never meant by leaving something out. */
 static int check_scope(struct hawser *run, const char *verb)
 {
-	if (target_of(run) || run->has_portal || run->iface || run->sid || run->all)
+	if (target_of(run) || run->has_portal || run->iface || run->sid || run->all ||
+	    run->automatic)
 		return 0;
 	return hawser_fail(run, ERROR_INVALID_ARGUMENT,
 			   "%s of what? Name a target, --portal, --interface or --all", verb);
@@ -194,6 +195,48 @@ static int tell_login(struct hawser *run, const struct value *result, const stru
 	return hawser_report(run, line, &error);
 }
 
+static bool is_there(const struct value *result)
+{
+	enum error_code code = client_error_code(value_text(value_at(result, 1)));
+
+	return code == ERROR_NONE || code == ERROR_SESSION_EXISTS;
+}
+
+/* Is @target logged in to through any portal? */
+static bool is_reached(const struct value *results, const struct node_list *nodes,
+		       const char *target)
+{
+	for (size_t i = 0; i < value_count(results); i++) {
+		const struct value *result = value_at(results, i);
+		const struct node_info *node = find_node(nodes, value_text(value_at(result, 0)));
+
+		if (node && is_there(result) && strcmp(node->target, target) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A portal that is down makes no failure of a boot whose disks are all there: the daemon goes on
+ * trying it.
+ */
+static int tell_logins(struct hawser *run, const struct value *results,
+		       const struct node_list *nodes)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < value_count(results); i++) {
+		const struct value *result = value_at(results, i);
+		const struct node_info *node = find_node(nodes, value_text(value_at(result, 0)));
+		int r = node ? tell_login(run, result, node) : 0;
+
+		if (r != 0 && run->automatic && is_reached(results, nodes, node->target))
+			continue;
+		status = status ? status : r;
+	}
+	return status;
+}
+
 int hawser_login(struct hawser *run)
 {
 	struct selection selection = hawser_selection(run, target_of(run));
@@ -214,6 +257,7 @@ int hawser_login(struct hawser *run)
 
 	if (status != 0)
 		return status;
+	selection.startup = run->automatic ? "automatic" : NULL;
 	selection_arguments(&selection, entries);
 	if (model_nodes(run->client, &selection, &nodes, &error) < 0)
 		return hawser_report(run, "login", &error);
@@ -221,14 +265,7 @@ int hawser_login(struct hawser *run)
 		return no_match(run, "node record");
 	if (client_call(run->client, &call) < 0)
 		return hawser_report(run, "login", &call.error);
-	for (size_t i = 0; i < value_count(value_at(call.reply, 0)); i++) {
-		const struct value *result = value_at(value_at(call.reply, 0), i);
-		const struct node_info *node = find_node(&nodes, value_text(value_at(result, 0)));
-		int r = node ? tell_login(run, result, node) : 0;
-
-		status = status ? status : r;
-	}
-	return status;
+	return tell_logins(run, value_at(call.reply, 0), &nodes);
 }
 
 /* --- logout, rescan --- */

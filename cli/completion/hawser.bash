@@ -31,7 +31,7 @@ _hawser()
 		maps | paths) words="--json --raw --no-headings --no-colour --help" ;;
 		nodes | show) words="--json --raw --no-headings --no-colour --portal --interface --help" ;;
 		discover) words="--json --raw --no-headings --no-colour --interface --login --dry-run --help" ;;
-		login) words="--portal --interface --all --no-wait --help" ;;
+		login) words="--portal --interface --all --automatic --no-wait --help" ;;
 		logout) words="--portal --interface --sid --all --force --help" ;;
 		rescan) words="--portal --interface --sid --help" ;;
 		remove) words="--force --help" ;;

@@ -25,8 +25,8 @@ def service_iscsi_start(daemon):
     """The unit's own ExecStart with the program of our build: a test does not take the machine's
     real service for itself."""
     command, fine = start_command()
-    same(os.path.basename(command[0]), "iscsiadm", "what iscsi.service starts")
-    done = daemon.iscsiadm(command[1:], check=False)
+    same(os.path.basename(command[0]), "hawser", "what iscsi.service starts")
+    done = daemon.hawser(command[1:], check=False)
     true(done.code in fine, f"service iscsi start:\n{done}")
     return done
 
