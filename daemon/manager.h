@@ -97,11 +97,13 @@ int manager_new(sd_event *event, const struct manager_settings *settings, struct
 /**
  * manager_stop() - take devices away, log out everywhere
  *
- * Devices in use are waited for, then taken by force; asked a second time it does so at once.
+ * Devices in use that outlive it are left to the next daemon, others waited for, then taken by
+ * force; asked a second time it takes all, at once.
+ * @last: no other daemon follows, so that none is left: whoever waited for one would wait for ever
  * @stopped: runs once, maybe inside the call
  */
-void manager_stop(struct manager *manager, void (*stopped)(struct manager *manager, void *userdata),
-		  void *userdata);
+void manager_stop(struct manager *manager, bool last,
+		  void (*stopped)(struct manager *manager, void *userdata), void *userdata);
 
 /** manager_free() - after it has stopped; NULL is fine */
 void manager_free(struct manager *manager);

@@ -281,13 +281,13 @@ void manager_stop_step(struct manager *manager)
 	stop_later(manager);
 }
 
-void manager_stop(struct manager *manager, void (*stopped)(struct manager *manager, void *userdata),
-		  void *userdata)
+void manager_stop(struct manager *manager, bool last,
+		  void (*stopped)(struct manager *manager, void *userdata), void *userdata)
 {
 	bool again = manager->stopping;
 
 	manager->stopping = true;
-	manager->stop_insisted = again;
+	manager->stop_insisted = again || last;
 	manager->stopped = stopped;
 	manager->stopped_userdata = userdata;
 	manager->stop_force_us = clock_realtime_us() + (again ? 0 : STOP_PATIENCE_US);

@@ -19,6 +19,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/manager.h"
+#include "daemon/shutdown.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -153,10 +154,11 @@ static int service_stop(sd_event_source *source, const struct signalfd_siginfo *
 			void *userdata)
 {
 	struct service *service = userdata;
+	bool last = shutdown_is_under_way(SHUTDOWN_MANAGER);
 
-	log_notice("stopping");
+	log_notice(last ? "stopping with the machine" : "stopping");
 	sd_notify(0, "STOPPING=1");
-	manager_stop(service->manager, service_stopped, service);
+	manager_stop(service->manager, last, service_stopped, service);
 	return 0;
 }
 
