@@ -100,7 +100,7 @@ def run_boot(machine, boot, cases, kills, tally, label):
         problem = listen(run, boot, cases, ended, tally, label)
     finally:
         run.kill()
-    complaints = run.complaints()
+    complaints = run.complaints(cases[0].expected if boot < cases[0].boots else ())
     for case in cases[len(ended) :]:
         tally.add("FAIL", f"{case.name} {label}", text=problem or "the machine went off before it ran")
     if len(ended) == len(cases) and (problem or complaints):

@@ -7,7 +7,7 @@ import os
 import re
 
 from guest import lio, network
-from guest.cases import case
+from guest.cases import case, exporter_case
 from harness.commands import contains, run, same, true
 
 FOLDER = "/srv/data"
@@ -147,8 +147,43 @@ def file_systems_by_uuid_and_on_volumes_in_bad_times(guest):
         lose_a_portal(guest)
         return
     mounted_with_its_data(guest)
+    same(guest.systemctl("--failed --plain --no-legend").out.strip(), "", "units that failed")
     if guest.boot == 2:
         guest.wait_for_paths(2)
         let_the_target_be_late(guest)
     if guest.boot == 3:
         guest.wait_for_paths(4, timeout=90)
+
+
+# ---- shutdown, when the target is dead
+
+DYING = "/srv/dying"
+GIVE_UP_S = 30
+
+
+@exporter_case(limit_s=150, boots=2, expected=("I/O error",))
+def a_machine_goes_off_though_its_target_is_dead(guest):
+    """With a file system that has something to write, and volumes that nobody deactivates."""
+    if guest.boot == 2:
+        told = run(["journalctl", "--no-pager", "-o", "cat", "-b", "-1", "-u", "hawserd"]).out
+        contains(told, "stopping with the machine", "what hawserd knew")
+        contains(told, "hawserd.service: Deactivated successfully", "how it ended")
+        return
+    guest.target(units=[{"file": f"/var/tmp/image{number}", "mib": 64} for number in range(2)])
+    guest.start_hawserd()
+    guest.connect(no_path_retry=GIVE_UP_S)
+    guest.wait_for_paths(4)
+    plain, physical = guest.device(0), guest.device(1)
+    run(["pvcreate", "-q", "-y", physical])
+    run(["vgcreate", "-q", "volumes", physical])
+    run(["lvcreate", "-q", "-y", "-n", "data", "-l", "100%FREE", "volumes"])
+    run(["mkfs.ext4", "-q", "-F", plain])
+    os.makedirs(DYING)
+    run(["mount", "-o", "_netdev", plain, DYING])
+    guest.systemctl("start iscsi")
+    run(["udevadm", "settle"])
+    with open(f"{DYING}/data", "wb") as file:  # to memory
+        file.write(os.urandom(8 << 20))
+    for cable in network.CABLES:
+        network.cut(cable)
+    guest.wait_for_paths(0)

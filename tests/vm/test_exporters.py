@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 
+from guest import network
 from guest.cases import exporter_case
 from guest.network import PORTALS
 from harness.commands import run, same, true
@@ -48,9 +49,36 @@ def oracle_on(guest, device, **options):
     return oracle
 
 
+def fio_on(guest, device):
+    """Beside the oracle, on blocks of its own"""
+    fio = Fio(device, "/var/tmp/fio.log", size_mib=16, depth=8, seconds=100000, extra=["--offset=64M"])
+    guest.undo.append(fio.program.kill)
+    return fio
+
+
 def longest(oracle):
     taken = oracle.take()
     return max(taken["longest_read_ms"], taken["longest_write_ms"])
+
+
+def under_load(guest, device, what, count, disturb):
+    """Have hawserd disturbed so often, under the oracle and fio; tells how long requests took then"""
+    oracle = oracle_on(guest, device, zeroes=True)
+    fio = fio_on(guest, device)
+    pauses = []
+    for _ in range(count):
+        time.sleep(random.uniform(0.1, 1.5))
+        oracle.take()
+        disturb()
+        guest.wait_for_paths(2, timeout=90)
+        oracle.check_running()
+        fio.check_running()
+        pauses.append(longest(oracle))
+    fio.stop()
+    oracle.stop()
+    pauses.sort()
+    guest.notes.append(f"{count} {what}: median pause {pauses[count // 2]:.0f} ms, longest {pauses[-1]:.0f}; "
+                       "0 errors, 0 violations")  # fmt: skip
 
 
 @exporter_case(smoke=True)
@@ -79,22 +107,7 @@ def holds_a_file_system_and_outlives_hawserd(guest):
 @exporter_case(limit_s=600)
 def killed_at_random_moments_under_load(guest):
     device = connect(guest)
-    oracle = oracle_on(guest, device, zeroes=True)
-    fio = Fio(device, "/var/tmp/fio.log", size_mib=16, depth=8, seconds=100000, extra=["--offset=64M"])
-    guest.undo.append(fio.program.kill)
-    pauses = []
-    for _ in range(guest.kills or 5):
-        time.sleep(random.uniform(0.1, 1.5))
-        oracle.take()
-        guest.kill_hawserd()
-        guest.wait_for_paths(2, timeout=90)
-        oracle.check_running()
-        fio.check_running()
-        pauses.append(longest(oracle))
-    fio.stop()
-    oracle.stop()
-    pauses.sort()
-    guest.notes.append(f"{len(pauses)} kills: median pause {pauses[len(pauses) // 2]:.0f} ms, longest {pauses[-1]:.0f}")
+    under_load(guest, device, "kills", guest.kills or 5, guest.kill_hawserd)
     end(guest)
 
 
@@ -119,17 +132,29 @@ def killed_again_before_it_is_ready(guest):
 @exporter_case(limit_s=600)
 def restarted_in_an_orderly_way_while_in_use(guest):
     device = connect(guest)
-    oracle = oracle_on(guest, device)
-    pauses = []
-    for _ in range(min(guest.kills or 3, 20)):
-        time.sleep(1)
-        oracle.take()
-        guest.systemctl("restart hawserd", timeout=90)
-        guest.wait_for_paths(2, timeout=90)
-        oracle.check_running()
-        pauses.append(longest(oracle))
-    oracle.stop()
-    guest.notes.append(f"pauses: {', '.join(f'{pause:.0f}' for pause in sorted(pauses))} ms")
+    under_load(guest, device, "restarts", min(guest.kills or 3, 20),
+               lambda: guest.systemctl("restart hawserd", timeout=90))  # fmt: skip
+    end(guest)
+
+
+@exporter_case(limit_s=600)
+def restarted_while_all_paths_are_down(guest):
+    """The pause is as long as the cables are cut, and what it takes to log in again."""
+    device = connect(guest)
+
+    def restart_in_the_dark():
+        for cable in network.CABLES:
+            network.cut(cable)
+        guest.wait_for_paths(0)
+        try:
+            guest.systemctl("restart hawserd", timeout=90)
+            time.sleep(1)
+            same(guest.active_paths(), 0, "active paths")
+        finally:
+            for cable in network.CABLES:
+                network.mend(cable)
+
+    under_load(guest, device, "restarts with no path", min(guest.kills or 2, 10), restart_in_the_dark)
     end(guest)
 
 
@@ -169,6 +194,60 @@ def blocks_of_4096_bytes(guest):
          "--ioengine=libaio", "--iodepth=8", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0"])  # fmt: skip
     guest.mount(device, make="mkfs.xfs -q -f")
     run(["umount", "/mnt/test"])
+    end(guest)
+
+
+def size_of(device):
+    return int(run(["blockdev", "--getsize64", device]).out)
+
+
+def grows_in_use(exporter):
+    """ublk devices do since Linux 6.16"""
+    return exporter != "ublk" or tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 16)
+
+
+@exporter_case()
+def grown_at_the_target(guest):
+    """With a file system that is mounted all the time, where the kernel lets the device grow."""
+    folder, data = "/mnt/test", os.urandom(8 << 20)
+    run(["truncate", "-s", "64M", IMAGE])
+    guest.undo.append(lambda: os.unlink(IMAGE))
+    disk = run(["losetup", "--find", "--show", IMAGE]).out.strip()
+    guest.undo.append(lambda: run(["losetup", "-d", disk]))
+    device = connect(guest, {"device": disk})
+    guest.mount(device, folder)
+    with open(f"{folder}/before", "wb") as file:
+        file.write(data)
+    run(["truncate", "-s", "256M", IMAGE])
+    run(["losetup", "-c", disk])
+    guest.iscsiadm("-m session -R")
+    if grows_in_use(guest.exporter):
+        guest.wait(lambda: size_of(device) == 256 << 20, "the new size")
+        run(["resize2fs", device], timeout=60)
+    else:
+        guest.wait(lambda: "needs Linux 6.16" in guest.journal("hawserd"), "word that it does not grow now")
+        same(size_of(device), 64 << 20, "the size meanwhile")
+        run(["umount", folder])
+        end(guest)
+        guest.login()
+        device = guest.device()
+        same(size_of(device), 256 << 20, "the size of the next device")
+        guest.mount(device, folder, make=None)
+        run(["resize2fs", device], timeout=60)
+    status = os.statvfs(folder)
+    true(status.f_blocks * status.f_frsize > 200 << 20, "the file system has grown")
+    with open(f"{folder}/after", "wb") as file:
+        for number in range(100):
+            file.write(bytes([number]) * (1 << 20))
+        os.fsync(file.fileno())
+    run(["umount", folder])
+    run(["e2fsck", "-f", "-n", device])
+    guest.mount(device, folder, make=None)
+    with open(f"{folder}/before", "rb") as file:
+        same(file.read() == data, True, "what was there before")
+    with open(f"{folder}/after", "rb") as file:
+        true(all(file.read(1 << 20) == bytes([number]) * (1 << 20) for number in range(100)), "what came after")
+    run(["umount", folder])
     end(guest)
 
 

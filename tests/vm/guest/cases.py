@@ -9,11 +9,12 @@ EXPORTERS = {"ublk": ("6.12",), "nbd": ("6.12", "6.1"), "fuse": ("6.12", "6.1")}
 
 
 class Case:
-    def __init__(self, function, limit_s, boots, smoke, kernels, exporter=None, bench=False):
+    def __init__(self, function, limit_s, boots, smoke, kernels, exporter=None, bench=False, expected=()):
         module = function.__module__.removeprefix("test_")
         self.name = f"{module}/{exporter + '_' if exporter else ''}{function.__name__}"
         self.exporter = exporter
         self.bench = bench
+        self.expected = expected
         self.function = function
         self.limit_s = limit_s
         self.boots = boots
@@ -35,13 +36,14 @@ def case(limit_s=60, boots=1, smoke=False, kernels=("6.12", "6.1"), bench=False)
     return add
 
 
-def exporter_case(limit_s=240, smoke=False, exporters=tuple(EXPORTERS)):
+def exporter_case(limit_s=240, smoke=False, exporters=tuple(EXPORTERS), boots=1, expected=()):
     """A case for each exporter, on the kernels that have it, with its name in front: guest.exporter
-    tells which, and hawserd is started with it"""
+    tells which, and hawserd is started with it
+    expected: what the kernel may complain of, as machine.py's COMPLAINTS; with boots only"""
 
     def add(function):
         for name in exporters:
-            CASES.append(Case(function, limit_s, 1, smoke, EXPORTERS[name], name))
+            CASES.append(Case(function, limit_s, boots, smoke, EXPORTERS[name], name, expected=expected))
         return function
 
     return add

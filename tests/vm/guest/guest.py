@@ -36,6 +36,7 @@ SETTINGS = {
     "header_digest": "node.conn[0].iscsi.HeaderDigest",
     "data_digest": "node.conn[0].iscsi.DataDigest",
     "startup": "node.startup",
+    "no_path_retry": "hawser.no_path_retry",
 }
 
 

@@ -5,8 +5,8 @@
 A target is described by a dictionary, so that it can be saved and be there again after a reboot:
     name        iqn
     portals     addresses
-    units       list of {"disk": serial number of a disk of this machine}, {"ram_mib": size} or
-                {"file": path, "mib": size}; perhaps with "block_size"
+    units       list of {"disk": serial number of a disk of this machine}, {"ram_mib": size},
+                {"device": path} or {"file": path, "mib": size}; perhaps with "block_size"
     attributes  of the portal group: {"authentication": 1, …}
     parameters  of login: {"HeaderDigest": "CRC32C", …}
     auth        {"userid": …, "password": …, "userid_mutual": …, "password_mutual": …}
@@ -107,9 +107,9 @@ def access(number):
 
 def _create_unit(target, number, unit):
     name = f"{target.rsplit(':', 1)[-1]}-{number}"
-    if "disk" in unit:
+    if "disk" in unit or "device" in unit:
         store = _make("core", "iblock_0", name)
-        _write(f"{store}/control", f"udev_path={_disk(unit['disk'])}")
+        _write(f"{store}/control", f"udev_path={unit.get('device') or _disk(unit['disk'])}")
     elif "file" in unit:
         store = _make("core", "fileio_0", name)
         size = unit["mib"] << 20
