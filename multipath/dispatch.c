@@ -140,7 +140,11 @@ static void route(struct dispatch *dispatch, struct map_command *command)
 		return;
 	}
 	if (is_blocked(dispatch, command)) {
-		guard_hold(&dispatch->guard, command);
+		/* No path is there, and none is waited for: it will not be sent, safe or not. */
+		if (dispatch->no_path_error && !path_group_has_room(dispatch->group))
+			finish_later(dispatch, command, dispatch->no_path_error);
+		else
+			guard_hold(&dispatch->guard, command);
 		return;
 	}
 	while ((path = path_group_choose(dispatch->group, command, now(dispatch)))) {

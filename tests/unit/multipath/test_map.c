@@ -846,6 +846,33 @@ static void queueing_ends_no_path_retry_after_the_last_path_went(void **state)
 	fixture_free(f);
 }
 
+static void a_map_that_gave_up_holds_no_write_behind_one_in_doubt(void **state)
+{
+	struct map_settings settings = fixture_settings;
+	struct fixture *f;
+	struct request *doubtful, *held, *after;
+
+	settings.no_path_retry_ms = 1000;
+	f = fixture_new(1, &settings);
+	doubtful = fixture_write(f, 5, 1, 1);
+	fixture_lose(f, 0);
+	held = fixture_write(f, 5, 1, 2);
+	assert_int_equal(held->error, NOT_ENDED);
+	fake_ring_advance(f->ring, 1000);
+	assert_int_equal(doubtful->error, -EIO);
+	assert_int_equal(held->error, -EIO);
+	after = fixture_write(f, 5, 1, 3);
+	assert_int_equal(after->error, NOT_ENDED); /* never inside map_submit() */
+	fake_ring_turn(f->ring);
+	assert_int_equal(after->error, -EIO);
+	fixture_relogin(f, 0);
+	after = fixture_write(f, 5, 1, 4);
+	fixture_run(f);
+	assert_int_equal(after->error, 0);
+	assert_int_equal(*(uint8_t *)fake_unit_block(f->unit, 5), 4);
+	fixture_free(f);
+}
+
 static void an_idle_map_starts_to_count_at_the_first_command(void **state)
 {
 	struct fixture *f = fixture_new(1, NULL);
@@ -1446,6 +1473,7 @@ int main(void)
 		cmocka_unit_test(a_deferred_error_fails_the_next_flush_and_nothing_else),
 		cmocka_unit_test(commands_queue_without_a_path_and_go_on_in_order),
 		cmocka_unit_test(queueing_ends_no_path_retry_after_the_last_path_went),
+		cmocka_unit_test(a_map_that_gave_up_holds_no_write_behind_one_in_doubt),
 		cmocka_unit_test(an_idle_map_starts_to_count_at_the_first_command),
 		cmocka_unit_test(no_path_retry_of_minus_one_queues_for_ever),
 		cmocka_unit_test(no_path_retry_of_zero_fails_at_once),
