@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # SPDX-FileCopyrightText: Hawser developers
-"""Against LIO, the kernel's own target: what it settles for, CHAP, digests, sizes, lost paths."""
+"""Against LIO, the kernel's own target: what it settles for, CHAP, digests, sizes, lost paths, reservations."""
 
+import glob
 import json
 import os
 import time
@@ -166,5 +167,60 @@ def port_groups_change_and_no_request_fails(guest):
     totals = oracle.stop()
     true(totals["writes"] > 0 and totals["reads"] > 0, f"it did work: {totals}")
     contains(guest.journal("hawserd"), "was asked to make port group", "what became of it")
+    run(["udevadm", "settle"])
+    guest.logout()
+
+
+def reservation(guest, words, code=0):
+    """hawser pr COMMAND MAP …; the map is put in its place"""
+    command, *rest = words.split()
+    (unit,) = json.loads(guest.hawser("maps --json").out)["maps"]
+    return run(["hawser", "pr", command, unit["name"], *rest], code=code)
+
+
+def reservation_facts(guest):
+    shown = json.loads(reservation(guest, "show --json").out)
+    return {row["property"]: row["value"] for row in shown["reservation"]}
+
+
+def stranger_reads(guest):
+    """An initiator by another name. Return: its exit status"""
+    url = f"iscsi://{PORTALS[0]}:3260/{TARGET}/0"
+    return run(["timeout", "4", "iscsi-perf", "-i", "iqn.2024-05.org.example.stranger:a", "-m", "1", url], check=False).code
+
+
+@case(limit_s=120)
+def a_reservation_is_written_down_and_keeps_strangers_out(guest):
+    """LIO keeps it over its power (APTPL), in a file below /var/target/pr."""
+    os.makedirs("/var/target/pr", exist_ok=True)
+    guest.target(units=[{"disk": "unit0"}])
+    guest.start_hawserd()
+    device = guest.connect()
+    guest.wait_for_paths(2)
+    same(reservation_facts(guest)["APTPL"], "possible", "before")
+    same(stranger_reads(guest), 124, "iscsi-perf goes on until it is stopped")
+    reservation(guest, "register 0xaa0000 --aptpl")
+    reservation(guest, "reserve ea-ro")
+    facts = reservation_facts(guest)
+    same(facts["APTPL"], "active", "APTPL")
+    (store,) = glob.glob(f"{lio.CONFIG}/core/iblock_*/*/pr")
+    with open(f"{store}/res_aptpl_active", encoding="ascii") as file:
+        contains(file.read(), "Activated", "what LIO says of it")
+    written = glob.glob("/var/target/pr/aptpl_*")
+    same(len(written), 1, "files in which LIO wrote it down")
+    with open(written[0], encoding="ascii") as file:
+        text = file.read()
+    same(text.count("initiator_fabric=iSCSI"), 2, "both paths are in it")
+    same(text.count("res_holder=1"), 1, "and one of them has reserved the unit")
+    true(stranger_reads(guest) not in (0, 124), "a stranger is refused")
+    # whichever path it takes
+    for cable in network.CABLES:
+        network.cut(cable)
+        guest.wait_for_paths(1)
+        run(["dd", "if=/dev/zero", f"of={device}", "bs=1M", "count=4", "oflag=direct"])
+        network.mend(cable)
+        guest.wait_for_paths(2, timeout=60)
+    reservation(guest, "unregister")
+    same(stranger_reads(guest), 124, "nobody is kept out any more")
     run(["udevadm", "settle"])
     guest.logout()
