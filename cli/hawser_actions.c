@@ -241,8 +241,10 @@ int hawser_login(struct hawser *run)
 {
 	struct selection selection = hawser_selection(run, target_of(run));
 	struct argument entries[SELECTION_ARGUMENTS];
-	const struct argument options[] = {{.type = 'b', .key = "wait", .number = !run->no_wait},
-					   {}};
+	const struct argument options[] = {
+		{.type = 'b', .key = "wait", .number = !run->no_wait},
+		{.type = 'b', .key = "one-portal", .number = run->automatic},
+		{}};
 	const struct argument arguments[] = {
 		{.type = 'V', .entries = entries}, {.type = 'V', .entries = options}, {}};
 	owned_call call = {

@@ -135,16 +135,22 @@ int manager_delete_node(struct manager *manager, struct node *node, struct error
 /* --- operations that take time; done() runs exactly once, maybe inside the call --- */
 typedef void manager_done(const struct error *error, void *userdata);
 
+enum login_wait {
+	LOGIN_WAIT_NOT,	   /* done() runs as soon as the sessions are being worked on */
+	LOGIN_WAIT_TARGET, /* for @node's sessions; after three seconds any node of its target will
+			    * do, and done() gets ERROR_TRY_AGAIN when it was another */
+	LOGIN_WAIT_NODE,   /* for @node's sessions */
+};
+
 /**
  * manager_login() - make @node's sessions (node.session.nr_sessions of them) wanted, and wait
- * @wait: false: done() runs as soon as the sessions are being worked on
  *
  * done(): ERROR_NONE once all sessions are logged in, their logical units are found and the device
  * links exist; ERROR_SESSION_EXISTS when all were there already; otherwise why the first failed,
  * and a session that has never been up is given up.
  */
-void manager_login(struct manager *manager, struct node *node, bool wait, manager_done *done,
-		   void *userdata);
+void manager_login(struct manager *manager, struct node *node, enum login_wait wait,
+		   manager_done *done, void *userdata);
 
 /**
  * manager_login_more() - one session more to @node than it has, whatever its record wants

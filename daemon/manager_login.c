@@ -4,6 +4,8 @@
 /* Login as an operation: the sessions that a node wants, and who waits for them. */
 
 #include <string.h>
+#include <systemd/sd-event.h>
+#include <time.h>
 
 #include "daemon/manager_private.h"
 #include "daemon/node_settings.h"
@@ -12,13 +14,17 @@
 #include "util/log.h"
 #include "util/text.h"
 
-#define LANES_MAX 32u /* sessions of one node */
+#define LANES_MAX 32u  /* sessions of one node */
+#define GRACE_MS  3000 /* for the other portals, when one of a target was there first */
 
 /* Someone waits for all sessions of a node. */
 struct login_request {
 	struct list link;
+	struct manager *manager;
 	struct node *node;
 	struct error error; /* the first session that was given up */
+	sd_event_source *grace;
+	bool target_is_enough; /* the grace is over */
 	manager_done *done;
 	void *userdata;
 };
@@ -151,8 +157,46 @@ static bool node_settled(const struct node *node, struct error *error)
 	return true;
 }
 
+/* Is @node's target there, through another node? */
+static bool target_reached(struct manager *manager, const struct node *node)
+{
+	struct session_view *session;
+
+	list_for_each (session, &manager->sessions, link) {
+		owned_error struct error ignored = ERROR_INIT;
+
+		if (session->node != node && strcmp(session->target, node->key.target) == 0 &&
+		    session->state == SESSION_STATE_LOGGED_IN &&
+		    node_settled(session->node, &ignored))
+			return true;
+	}
+	return false;
+}
+
+static bool login_ended(struct login_request *request)
+{
+	if (node_settled(request->node, &request->error))
+		return true;
+	if (!request->target_is_enough || !target_reached(request->manager, request->node))
+		return false;
+	error_set(&request->error, ERROR_TRY_AGAIN,
+		  "it does not answer yet; the target is reached through another portal");
+	return true;
+}
+
+static int grace_over(struct sd_event_source *source, uint64_t now_us, void *userdata)
+{
+	struct login_request *request = userdata;
+
+	request->grace = sd_event_source_disable_unref(request->grace);
+	request->target_is_enough = true;
+	manager_check_logins(request->manager); /* the request may be gone then */
+	return 0;
+}
+
 static void answer_login(struct login_request *request)
 {
+	sd_event_source_disable_unref(request->grace);
 	list_remove(&request->link);
 	request->done(&request->error, request->userdata);
 	error_clear(&request->error);
@@ -185,7 +229,7 @@ void manager_check_logins(struct manager *manager)
 	/* An answer may change the list: start over after each. */
 again:
 	list_for_each_safe (request, next, &manager->logins, link) {
-		if (!node_settled(request->node, &request->error))
+		if (!login_ended(request))
 			continue;
 		answer_login(request);
 		goto again;
@@ -263,6 +307,7 @@ static struct login_request *request_login(struct manager *manager, struct node 
 		done(&error, userdata);
 		return NULL;
 	}
+	request->manager = manager;
 	request->node = node;
 	request->done = done;
 	request->userdata = userdata;
@@ -291,8 +336,8 @@ void manager_login_more(struct manager *manager, struct node *node, manager_done
 		manager_check_logins(manager);
 }
 
-void manager_login(struct manager *manager, struct node *node, bool wait, manager_done *done,
-		   void *userdata)
+void manager_login(struct manager *manager, struct node *node, enum login_wait wait,
+		   manager_done *done, void *userdata)
 {
 	unsigned wanted = (unsigned)MIN(
 		MAX(record_get_number(node->record, "node.session.nr_sessions"), INT64_C(1)),
@@ -311,9 +356,12 @@ void manager_login(struct manager *manager, struct node *node, bool wait, manage
 		answer_login(request);
 		return;
 	}
-	if (!wait) {
+	if (wait == LOGIN_WAIT_NOT) {
 		answer_login(request);
 		return;
 	}
+	if (wait == LOGIN_WAIT_TARGET)
+		sd_event_add_time_relative(manager->event, &request->grace, CLOCK_MONOTONIC,
+					   GRACE_MS * UINT64_C(1000), 100000, grace_over, request);
 	manager_check_logins(manager);
 }

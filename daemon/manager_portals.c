@@ -146,7 +146,7 @@ static int add_portal(struct manager *manager, struct node *known, const struct 
 	manager_event(manager, OBJECT_NODE, *ret, EVENT_PORTAL_ADDED, "%s",
 		      automatic ? "logging in" : "recorded, and left alone as node.startup says");
 	if (automatic)
-		manager_login(manager, *ret, false, logged_in, NULL);
+		manager_login(manager, *ret, LOGIN_WAIT_NOT, logged_in, NULL);
 	return 0;
 }
 

@@ -263,13 +263,21 @@ static void create_node(struct bus_call *call, void *object, void *manager)
 }
 
 struct login_options {
-	bool wait;
+	bool wait, one_portal;
 };
 
 static const struct bus_option login_options[] = {
 	BUS_OPTION("wait", "b", struct login_options, wait),
+	BUS_OPTION("one-portal", "b", struct login_options, one_portal),
 	{},
 };
+
+static enum login_wait login_wait(const struct login_options *options)
+{
+	if (!options->wait)
+		return LOGIN_WAIT_NOT;
+	return options->one_portal ? LOGIN_WAIT_TARGET : LOGIN_WAIT_NODE;
+}
 
 struct logout_options {
 	bool force;
@@ -378,7 +386,7 @@ static void login_many(struct bus_call *call, void *object, void *manager)
 		struct node *node = manager_find_node(manager, picked->ids[i]);
 
 		if (node)
-			manager_login(manager, node, options.wait, batch_done,
+			manager_login(manager, node, login_wait(&options), batch_done,
 				      batch_add(batch, node_path(node, buffer)));
 	}
 	batch_started(batch);

@@ -37,7 +37,8 @@ static void login(struct bus_call *call, void *node, void *manager)
 	else if (options.additional)
 		manager_login_more(manager, node, end_call, call);
 	else
-		manager_login(manager, node, options.wait, end_call, call);
+		manager_login(manager, node, options.wait ? LOGIN_WAIT_NODE : LOGIN_WAIT_NOT,
+			      end_call, call);
 }
 
 struct logout_options {

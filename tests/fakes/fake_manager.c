@@ -62,6 +62,7 @@ struct manager {
 	struct discovery_request last_discovery;
 	struct fake_reset last_reset;
 	bool removed_by_force;
+	enum login_wait login_wait;
 	unsigned last_group;
 	struct reservation_request last_reservation;
 };
@@ -1128,9 +1129,10 @@ unsigned fake_manager_waiting(const struct manager *manager)
 	return count;
 }
 
-void manager_login(struct manager *manager, struct node *node, bool wait, manager_done *done,
-		   void *userdata)
+void manager_login(struct manager *manager, struct node *node, enum login_wait wait,
+		   manager_done *done, void *userdata)
 {
+	manager->login_wait = wait;
 	start(manager, &(struct waiting){.operation = FAKE_LOGIN,
 					 .node = node->id,
 					 .done = done,
@@ -1220,6 +1222,11 @@ void manager_remove_map(struct manager *manager, struct map_view *map, bool forc
 	manager->removed_by_force = force;
 	start(manager,
 	      &(struct waiting){.operation = FAKE_OTHER, .done = done, .userdata = userdata});
+}
+
+enum login_wait fake_manager_login_wait(const struct manager *manager)
+{
+	return manager->login_wait;
 }
 
 bool fake_manager_removed_by_force(const struct manager *manager)

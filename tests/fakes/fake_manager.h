@@ -59,6 +59,8 @@ struct fake_reset {
 	uint64_t number;
 };
 const struct fake_reset *fake_manager_last_reset(const struct manager *manager);
+/** fake_manager_login_wait() - what the last login waited for */
+enum login_wait fake_manager_login_wait(const struct manager *manager);
 /** fake_manager_removed_by_force() - the option of the last removal */
 bool fake_manager_removed_by_force(const struct manager *manager);
 /** fake_manager_last_group() - the path group that was asked for; 0: the best */

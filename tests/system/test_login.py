@@ -48,6 +48,35 @@ def two_portals_make_one_block_device(lab):
     true(not os.path.exists(daemon.by_path(iqn, net.portals[0])), "the by-path link is gone")
 
 
+@case(limit_s=120)
+def a_boot_does_not_wait_for_a_silent_portal(lab):
+    """iscsi.service goes on with what is there; iscsiadm would give that portal two minutes first."""
+    lab.needs_block_devices()
+    net = lab.two_links()
+    target = lab.target(net)
+    iqn = target.add()
+    target.add_unit(iqn, size_mib=64)
+    daemon = lab.hawserd(net)
+    for portal in net.portals:
+        daemon.discover(portal)
+    for name, value in (
+        ("node.startup", "automatic"),
+        ("node.conn[0].timeo.login_timeout", 15),
+        ("node.session.initial_login_retry_max", 8),
+    ):
+        daemon.iscsiadm(f"-m node -T {iqn} -o update -n {name} -v {value}")
+    net.portals[1].lose("blocked")
+    done = daemon.hawser("login --automatic")
+    contains(done.out, f"through {net.portals[0]}: done", "the portal that answers")
+    contains(done.err, "reached through another portal", "what is said of the silent one")
+    lab.note_device(daemon.device(iqn, net.portals[0]))
+    daemon.wait_for_paths(1)
+    net.portals[1].restore()
+    daemon.wait_for_paths(2, timeout=60)
+    same(daemon.hawser("login --automatic").out.count("already logged in"), 2, "portals the second time")
+    daemon.logout(iqn)
+
+
 @case(limit_s=90)
 def four_kib_blocks_stay_four_kib(lab):
     lab.needs_block_devices()

@@ -932,6 +932,31 @@ static void an_answer_with_events_is_bounded(void **state)
 
 /* --- operations --- */
 
+static enum login_wait login_many_waits(struct harness *h, const char *option, dbus_bool_t value)
+{
+	DBusMessage *message = harness_method(ROOT, "org.hawser1.Manager", "LoginMany");
+	struct dict options;
+
+	dict_empty(message);
+	dict_open(message, &options);
+	dict_add(&options, option, DBUS_TYPE_BOOLEAN, &value);
+	dict_close(&options);
+	dbus_message_unref(harness_call(h, h->client, message));
+	return fake_manager_login_wait(h->manager);
+}
+
+static void login_many_waits_for_what_its_options_say(void **state)
+{
+	struct harness *h = harness_start();
+
+	fake_node_add(h->manager, "iqn.a", "192.0.2.1", 3260);
+	assert_int_equal(login_many_waits(h, "wait", false), LOGIN_WAIT_NOT);
+	assert_int_equal(login_many_waits(h, "wait", true), LOGIN_WAIT_NODE);
+	assert_int_equal(login_many_waits(h, "one-portal", true), LOGIN_WAIT_TARGET);
+	assert_int_equal(login_many_waits(h, "one-portal", false), LOGIN_WAIT_NODE);
+	harness_stop(h);
+}
+
 static void login_many_answers_when_the_last_has_ended(void **state)
 {
 	struct harness *h = harness_start();
@@ -1890,6 +1915,7 @@ int main(void)
 		cmocka_unit_test(the_last_events_can_be_asked_for),
 		cmocka_unit_test(events_are_filtered),
 		cmocka_unit_test(an_answer_with_events_is_bounded),
+		cmocka_unit_test(login_many_waits_for_what_its_options_say),
 		cmocka_unit_test(login_many_answers_when_the_last_has_ended),
 		cmocka_unit_test(a_selection_of_nothing_is_an_error),
 		cmocka_unit_test(logout_many_survives_sessions_that_vanish_meanwhile),
