@@ -68,6 +68,34 @@ static void device_links(struct map_device *device, bool set)
 				device->view.device);
 }
 
+/* "…-iscsi-<target>-lun-": what the names of all units behind a session begin with. */
+static bool is_behind(const struct session_view *session, const char *by_path)
+{
+	char name[512], *end;
+
+	links_by_path(session->persistent_address, session->persistent_port, session->target, 0,
+		      name, sizeof(name));
+	end = strrchr(name, '-');
+	end[1] = '\0';
+	return text_starts_with(by_path, name);
+}
+
+/* Is there a session that is not back yet, or whose units are not known yet? */
+static bool is_expected(const char *by_path, void *userdata)
+{
+	struct manager *manager = userdata;
+	struct session_view *session;
+
+	list_for_each (session, &manager->sessions, link) {
+		const struct managed_session *managed = managed_of(session);
+		bool known = session->state == SESSION_STATE_LOGGED_IN && managed->scanned;
+
+		if (!managed->leaving && !known && is_behind(session, by_path))
+			return true;
+	}
+	return false;
+}
+
 /* Links that we make ourselves, and the same by udev where it runs. */
 static void device_names(struct map_device *device, bool set)
 {
@@ -78,11 +106,26 @@ static void device_names(struct map_device *device, bool set)
 	device->named = set;
 	device_links(device, set);
 	if (set)
-		r = udev_properties_set(manager->run_dir, view);
+		r = udev_properties_set(manager->run_dir, view, is_expected, manager);
 	else
 		udev_properties_unset(manager->run_dir, view->major, view->minor);
 	if (r < 0)
 		log_warning("map %s: udev is not told: %s", view->name, strerror(-r));
+}
+
+void manager_forget_names(struct manager *manager, const struct session_view *session)
+{
+	struct map_view *map;
+	struct path_view *path;
+
+	list_for_each (map, &manager->maps, link)
+		list_for_each (path, &map->paths, link) {
+			if (!device_of(map)->named ||
+			    strcmp(path->session->target, session->target) != 0)
+				continue;
+			device_names(device_of(map), true);
+			break;
+		}
 }
 
 /* What maps report. */

@@ -171,6 +171,9 @@ void manager_recovery_deinit(struct manager *manager);
 void manager_recovery_fenced(struct managed_session *session);
 /** manager_recovery_forget() - @device ends */
 void manager_recovery_forget(struct manager *manager, const struct map_device *device);
+/** manager_forget_names() - @session, which has ended, was expected to bring paths back to devices
+ */
+void manager_forget_names(struct manager *manager, const struct session_view *session);
 /** manager_keep_map() - its device is live: let it outlive us */
 void manager_keep_map(struct manager *manager, struct map_device *device);
 /** manager_save_map() - its paths changed */

@@ -216,6 +216,8 @@ void manager_session_left(struct managed_session *managed)
 	manager_notify_removed(manager, OBJECT_SESSION, view);
 	list_remove(&view->link);
 	list_remove(&view->node_link);
+	if (!view->ever_logged_in)
+		manager_forget_names(manager, view);
 	supervisor_free(managed->supervisor);
 	record_free(managed->record);
 	error_clear(&managed->look_error);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -29,24 +30,76 @@ static void put(FILE *file, const char *key, const char *value)
 	fputs("\"\n", file);
 }
 
+#define PATH_KEY      "HAWSER_PATH_"
+#define NAME_BYTES    512
+#define OLD_NAMES_MAX 64
+
+/* Names that the file had before. */
+struct old_names {
+	char names[OLD_NAMES_MAX][NAME_BYTES];
+	unsigned count;
+};
+
+static void read_old(const char *path, struct old_names *old)
+{
+	FILE *file = fopen(path, "re");
+	char line[NAME_BYTES + 32];
+	unsigned number;
+
+	old->count = 0;
+	if (!file)
+		return;
+	while (old->count < OLD_NAMES_MAX && fgets(line, sizeof(line), file))
+		if (sscanf(line, PATH_KEY "%u=\"%511[^\"\n]", &number, old->names[old->count]) == 2)
+			old->count++;
+	fclose(file);
+}
+
+static void name_of(const struct path_view *path, char name[NAME_BYTES])
+{
+	links_by_path(path->session->persistent_address, path->session->persistent_port,
+		      path->session->target, path->lun_number, name, NAME_BYTES);
+}
+
+static bool has_path(const struct map_view *map, const char *wanted)
+{
+	const struct path_view *path;
+	char name[NAME_BYTES];
+
+	list_for_each (path, &map->paths, link) {
+		name_of(path, name);
+		if (strcmp(name, wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* One property for each path: udev makes no two links of one value with a space in it. */
-static void put_paths(FILE *file, const struct map_view *map)
+static void put_path(FILE *file, unsigned number, const char *name)
+{
+	char key[32];
+
+	if (number == 0)
+		put(file, "ID_PATH", name + strlen(BY_PATH));
+	snprintf(key, sizeof(key), PATH_KEY "%u", number);
+	put(file, key, name);
+}
+
+static void put_paths(FILE *file, const struct map_view *map, const struct old_names *kept)
 {
 	const struct path_view *path;
 	unsigned number = 0;
-	char key[32], name[512];
+	char name[NAME_BYTES];
 
 	list_for_each (path, &map->paths, link) {
-		links_by_path(path->session->persistent_address, path->session->persistent_port,
-			      path->session->target, path->lun_number, name, sizeof(name));
-		if (number == 0)
-			put(file, "ID_PATH", name + strlen(BY_PATH));
-		snprintf(key, sizeof(key), "HAWSER_PATH_%u", number++);
-		put(file, key, name);
+		name_of(path, name);
+		put_path(file, number++, name);
 	}
+	for (unsigned i = 0; i < kept->count; i++)
+		put_path(file, number++, kept->names[i]);
 }
 
-static int write_file(const char *path, const struct map_view *map)
+static int write_file(const char *path, const struct map_view *map, const struct old_names *kept)
 {
 	const struct unit_identity *identity = &map->unit.identity;
 	struct unit_wwn wwn;
@@ -70,7 +123,7 @@ static int write_file(const char *path, const struct map_view *map)
 	put(file, "HAWSER_NAME", map->name);
 	put(file, "HAWSER_DEVICE", map->device);
 	fprintf(file, "HAWSER_BACKING=\"%llu\"\n", (unsigned long long)map->backing);
-	put_paths(file, map);
+	put_paths(file, map, kept);
 	r = ferror(file) ? -EIO : 0;
 	return fclose(file) < 0 && r == 0 ? -errno : r;
 }
@@ -124,11 +177,32 @@ static const char *first_action(const struct map_view *map)
 	return text_starts_with(map->device, "/dev/loop") ? "change" : "add";
 }
 
-int udev_properties_set(const char *run_dir, const struct map_view *map)
+/* Of the names that @path has, those that @map has not and that are expected. */
+static void keep_expected(const char *path, const struct map_view *map,
+			  bool (*expected)(const char *by_path, void *userdata), void *userdata,
+			  struct old_names *kept)
 {
+	unsigned count;
+
+	read_old(path, kept);
+	count = kept->count;
+	kept->count = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (text_starts_with(kept->names[i], BY_PATH) && !has_path(map, kept->names[i]) &&
+		    expected(kept->names[i], userdata))
+			memmove(kept->names[kept->count++], kept->names[i], NAME_BYTES);
+}
+
+int udev_properties_set(const char *run_dir, const struct map_view *map,
+			bool (*expected)(const char *by_path, void *userdata), void *userdata)
+{
+	owned_memory struct old_names *kept = malloc(sizeof(*kept));
 	char path[PATH_MAX], temporary[PATH_MAX];
 	bool first;
 	int r;
+
+	if (!kept)
+		return -ENOMEM;
 
 	snprintf(path, sizeof(path), "%s/dev", run_dir);
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
@@ -139,7 +213,8 @@ int udev_properties_set(const char *run_dir, const struct map_view *map)
 		    (int)sizeof(temporary))
 		return -ENAMETOOLONG;
 	first = access(path, F_OK) < 0;
-	r = write_file(temporary, map);
+	keep_expected(path, map, expected, userdata, kept);
+	r = write_file(temporary, map, kept);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	if (r == 0)

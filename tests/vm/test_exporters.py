@@ -28,6 +28,17 @@ def connect(guest, unit=None, **more):
     return device
 
 
+def wait_with_links(guest):
+    """for both paths: a disk in use has all its names all the time"""
+
+    def are_back():
+        for portal in PORTALS:
+            true(os.path.exists(guest.by_path(portal)), f"{guest.by_path(portal)} stays")
+        return guest.active_paths() == 2
+
+    guest.wait(are_back, "both paths", 60)
+
+
 def image_unit(guest, mib, **more):
     guest.undo.append(lambda: os.path.exists(IMAGE) and os.unlink(IMAGE))
     return {"file": IMAGE, "mib": mib, **more}
@@ -90,6 +101,7 @@ def holds_a_file_system_and_outlives_hawserd(guest):
         file.write(data)
         os.fsync(file.fileno())
     guest.kill_hawserd()
+    wait_with_links(guest)
     with open(f"{folder}/more", "wb") as file:
         file.write(data)
         os.fsync(file.fileno())

@@ -68,6 +68,16 @@ static void set_up(struct map_view *map, struct session_view *sessions, struct p
 	}
 }
 
+static bool never(const char *by_path, void *userdata)
+{
+	return false;
+}
+
+static bool is_wanted(const char *by_path, void *userdata)
+{
+	return strcmp(by_path, userdata) == 0;
+}
+
 static void each_path_has_a_property_of_its_own(void **state)
 {
 	struct session_view sessions[2];
@@ -76,7 +86,7 @@ static void each_path_has_a_property_of_its_own(void **state)
 	char text[4096];
 
 	set_up(&map, sessions, paths);
-	assert_int_equal(udev_properties_set(folder, &map), 0);
+	assert_int_equal(udev_properties_set(folder, &map, never, NULL), 0);
 	told(text, sizeof(text));
 	assert_non_null(strstr(text, "\nID_PATH=\"ip-192.0.2.2:3260-iscsi-iqn.x:y-lun-1\"\n"));
 	assert_non_null(strstr(
@@ -97,8 +107,41 @@ static void what_a_target_says_of_itself_ends_no_value(void **state)
 
 	set_up(&map, sessions, paths);
 	strcpy(map.unit.identity.vendor, "a\"$(b)`");
-	assert_int_equal(udev_properties_set(folder, &map), 0);
+	assert_int_equal(udev_properties_set(folder, &map, never, NULL), 0);
 	assert_non_null(strstr(told(text, sizeof(text)), "\nID_VENDOR=\"a__(b)_\"\n"));
+	udev_properties_unset(folder, MAJOR, MINOR);
+}
+
+#define FIRST  "disk/by-path/ip-192.0.2.2:3260-iscsi-iqn.x:y-lun-1"
+#define SECOND "disk/by-path/ip-198.51.100.2:3260-iscsi-iqn.x:y-lun-1"
+
+static void a_path_that_is_expected_back_keeps_its_name(void **state)
+{
+	struct session_view sessions[2];
+	struct path_view paths[2];
+	struct map_view map;
+	char text[4096];
+
+	set_up(&map, sessions, paths);
+	assert_int_equal(udev_properties_set(folder, &map, never, NULL), 0);
+	list_remove(&paths[0].link);
+	assert_int_equal(udev_properties_set(folder, &map, is_wanted, (void *)FIRST), 0);
+	told(text, sizeof(text));
+	assert_non_null(strstr(text, "\nHAWSER_PATH_0=\"" SECOND "\"\n"));
+	assert_non_null(strstr(text, "\nHAWSER_PATH_1=\"" FIRST "\"\n"));
+	list_append(&map.paths, &paths[0].link); /* it came, and is there once */
+	assert_int_equal(udev_properties_set(folder, &map, is_wanted, (void *)FIRST), 0);
+	told(text, sizeof(text));
+	assert_non_null(strstr(text, "\nHAWSER_PATH_1=\"" FIRST "\"\n"));
+	assert_null(strstr(text, "HAWSER_PATH_2"));
+	list_remove(&paths[0].link);
+	list_remove(&paths[1].link); /* none is left */
+	assert_int_equal(udev_properties_set(folder, &map, is_wanted, (void *)FIRST), 0);
+	told(text, sizeof(text));
+	assert_non_null(strstr(text, "\nID_PATH=\"ip-192.0.2.2:3260-iscsi-iqn.x:y-lun-1\"\n"));
+	assert_null(strstr(text, SECOND));
+	assert_int_equal(udev_properties_set(folder, &map, never, NULL), 0);
+	assert_null(strstr(told(text, sizeof(text)), "by-path"));
 	udev_properties_unset(folder, MAJOR, MINOR);
 }
 
@@ -107,6 +150,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_path_has_a_property_of_its_own, make_folder,
 						remove_folder),
+		cmocka_unit_test_setup_teardown(a_path_that_is_expected_back_keeps_its_name,
+						make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(what_a_target_says_of_itself_ends_no_value,
 						make_folder, remove_folder),
 	};
