@@ -193,7 +193,13 @@ def discarded_and_zeroed_blocks(guest):
         true(data[begin << 20 : finish << 20].count(0) < 40000 * (finish - begin), "its neighbours are as they were")
     # the whole of it at once is more than one request may be long
     run(["blkdiscard", "-z", device], timeout=120)
-    run(["blkdiscard", device], timeout=120)
+    whole = run(["blkdiscard", device], timeout=120, check=False)
+    if guest.exporter == "fuse":
+        # It would be a hole in a file, which has to read back as zeroes: LIO does not promise that here.
+        # Linux 6.1 keeps it to itself that such a discard does nothing.
+        true(whole.code == 0 or "not supported" in whole.err, f"it is refused or does nothing: {whole.err}")
+    else:
+        same(whole.code, 0, "exit status of a discard of the whole disk")
     end(guest)
 
 
